@@ -1,0 +1,1 @@
+"""Instruments for a course on WebSockets: serve, record, predict, check."""

@@ -1,0 +1,86 @@
+"""Why a handler did something: the link from the message it took to what it sent, stored or logged.
+
+`recv()` of a served connection opens a `Turn`. The turn lives in a context variable, so tasks and threads that the
+handler starts know it too; what is done in it gets a `Cause`.
+
+Rules of this file: no sockets, and nothing here changes what the observed program does. A link does not flow back from
+`gather()` and not through a queue: `order` then falls back on what was observed, and a settled step repairs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from .trace import ENDING, OPENING, Cause, Take, publish
+
+
+@dataclass(eq=False)
+class Link:
+    """One connection as the server's side knows it: its name, its handler, and why each of its frames was sent."""
+
+    name: str = "Client"
+    taken: int = 0
+    sent: int = 0
+    causes: dict[int, Cause] = field(default_factory=dict)
+    handler: asyncio.Task[object] | None = None
+    turn: Turn | None = None
+
+    def opened(self) -> None:
+        """The handler starts, in the current task."""
+        self.handler = asyncio.current_task()
+        self._begin(OPENING)
+
+    def took(self) -> None:
+        """`recv()` returned a message."""
+        publish(Take(self.name, self.taken, self.sent))
+        self._begin(self.taken)
+        self.taken += 1
+
+    def ended(self) -> None:
+        """`recv()` raised, because the connection has ended."""
+        self._begin(ENDING)
+
+    def sends(self) -> None:
+        """A frame is being sent on this connection, by whatever code runs now."""
+        if (cause := current_cause()) is not None:
+            self.causes[self.sent] = cause
+        self.sent += 1
+
+    def _begin(self, message: int) -> None:
+        self.turn = Turn(self, message)
+        _turn.set(self.turn)
+
+
+class Turn:
+    """What a handler does between taking one message and taking the next."""
+
+    def __init__(self, link: Link, message: int) -> None:
+        self.link = link
+        self.message = message
+        self.count = 0
+
+    def cause(self) -> Cause:
+        """The cause for the next thing done in this turn."""
+        self.count += 1
+        return Cause(self.link.name, self.message, self.count - 1)
+
+
+_turn: ContextVar[Turn | None] = ContextVar("wslab_turn", default=None)
+links: dict[int, Link] = {}  # by the port from which the tap dialled: the client's port, to the server
+
+
+def current_cause() -> Cause | None:
+    """Why the code that runs now does what it does; `None` outside handlers and what they started."""
+    turn = _turn.get()
+    if turn is None:
+        return None
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread without a loop, such as that of `asyncio.to_thread`
+        task = None
+    if task is not None and turn.link.handler is task:
+        # `asyncio.wait_for(ws.recv(), …)` of Python 3.11 runs recv in a task, whose context does not flow back.
+        turn = turn.link.turn or turn
+    return turn.cause()

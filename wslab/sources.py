@@ -1,0 +1,69 @@
+"""Events beside the wire: SQL statements as SQLite ran them, and log records.
+
+Rules of this file: secrets are masked before an event exists, and what is watched runs as it would unwatched.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+
+from .cause import current_cause
+from .trace import Event, Kind, mask_secrets, publish
+
+
+def watch_sql(connection: sqlite3.Connection, *, server: str = "Server", lane: str = "Database") -> sqlite3.Connection:
+    """Record every statement that `connection` runs as an arrow from `server` to `lane`; returns `connection`.
+
+    SQLite reports statements with their bound values written out: register a secret before it becomes a parameter.
+    """
+
+    def ran(statement: str) -> None:
+        _publish(Kind.SQL, " ".join(statement.split()), server, lane)
+
+    connection.set_trace_callback(ran)
+    return connection
+
+
+class LogRecorder(logging.Handler):
+    """A logging handler that records each record as an arrow from `server` to `lane`."""
+
+    def __init__(self, level: int = logging.INFO, *, server: str = "Server", lane: str = "Log") -> None:
+        super().__init__(level)
+        self.server, self.lane = server, lane
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record `LEVEL message`; of an exception its type and text, no traceback."""
+        text = f"{record.levelname} {record.getMessage()}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        _publish(Kind.LOG, text, self.server, self.lane)
+
+
+def watch_log(logger: logging.Logger, *, server: str = "Server", lane: str = "Log") -> LogRecorder:
+    """Record what `logger` logs from now on; calling again for the same lane replaces the former recorder."""
+    for handler in list(logger.handlers):
+        if isinstance(handler, LogRecorder) and handler.lane == lane:
+            logger.removeHandler(handler)
+    recorder = LogRecorder(server=server, lane=lane)
+    logger.addHandler(recorder)
+    if logger.getEffectiveLevel() > logging.INFO:
+        logger.setLevel(logging.INFO)
+    return recorder
+
+
+def _publish(kind: Kind, text: str, server: str, lane: str) -> None:
+    cause = current_cause()
+    data = mask_secrets(text.encode("utf-8", "backslashreplace"))
+    publish(
+        Event(
+            kind=kind,
+            source=server,
+            target=lane,
+            connection=cause.connection if cause else "",
+            payload=data,
+            length=len(data),
+            note=data.decode("utf-8", "replace"),
+            cause=cause,
+        )
+    )
