@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Recording:
         self.trace = trace
         self.servers = tuple(servers)
         self.title = title
+        self._marked: int | None = None
         self._known: set[asyncio.Task[Any]] = set()
 
     def __enter__(self) -> Recording:
@@ -78,6 +80,26 @@ class Recording:
         if not 1 <= number <= len(rows):
             raise RecordingError(f"this recording has arrows 1 to {len(rows)}, not {number}")
         return rows[number - 1].event
+
+    def only(self, connection: str) -> Recording:
+        """A recording of one connection of this one."""
+        trace = Trace(event for event in self.trace if event.connection == connection)
+        trace.takes = {key: sent for key, sent in self.trace.takes.items() if key[0] == connection}
+        return Recording(trace, self.servers, title=self.title)
+
+    def mark(self, number: int | None) -> None:
+        """Mark arrow `number` in every picture as the one to look at; `None` takes the mark away."""
+        self._marked = number
+
+    def display(self) -> None:
+        """Show the recording in the notebook, beside what the cell returns; print it where there is no notebook."""
+        shell = sys.modules.get("IPython")
+        if shell is not None and shell.get_ipython() is not None:
+            from IPython.display import display
+
+            display(self)
+        else:
+            print(self)
 
     def save(self, path: str | Path) -> None:
         """Write the recording to `path` as JSON Lines."""

@@ -29,6 +29,7 @@ from .cause import Link, links
 from .errors import LabError
 from .sources import LogRecorder
 from .tap import Tap
+from .watchdog import BlockedLoop, protect, release
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 ProcessRequest = Callable[[ServerConnection, Request], Any]
@@ -102,6 +103,7 @@ class Server:
         if _servers.get(self.name) is self:
             del _servers[self.name]
         if self._thread is None:
+            release(self.loop)
             await self._stop(code, reason)
         else:
             await self._thread.call(self._stop(code, reason))
@@ -158,6 +160,7 @@ async def serve(
         await server._thread.call(_start(server, handler, tap, options))
     else:
         await _start(server, handler, tap, options)
+        protect()
     _servers[name] = server
     return server
 
@@ -173,6 +176,10 @@ async def _start(server: Server, handler: Handler, tap: bool, options: dict[str,
             ws.opened()
         try:
             await handler(ws)
+        except BlockedLoop as exc:  # thrown by the watchdog; to the library it is an error like any other
+            error = RuntimeError(str(exc))
+            server.errors.append(error)
+            raise error from None
         except Exception as exc:
             server.errors.append(exc)
             raise
