@@ -1,7 +1,23 @@
 """Instruments for a course on WebSockets: serve, record, predict, check."""
 
 from .exercise import check, hint
-from .recording import record
-from .server import serve
+from .loopview import watch_loop
+from .nested import enable_nested
+from .prediction import predict, reveal
+from .recording import load, record
+from .server import running_servers, serve
+from .state import seed
 
-__all__ = ["check", "hint", "record", "serve"]
+__all__ = [
+    "check",
+    "enable_nested",
+    "hint",
+    "load",
+    "predict",
+    "record",
+    "reveal",
+    "running_servers",
+    "seed",
+    "serve",
+    "watch_loop",
+]

@@ -10,22 +10,34 @@ Rules of this file: no sockets, and nothing here changes what the observed progr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from .trace import ENDING, OPENING, Cause, Take, publish
+from .trace import ASKING, ENDING, OPENING, Cause, Take, publish
 
 
 @dataclass(eq=False)
 class Link:
-    """One connection as the server's side knows it: its name, its handler, and why each of its frames was sent."""
+    """One connection as the server's side knows it: its name, its handler, and why each of its frames was sent.
+
+    `life` counts the connections of that name. `tapped`: a tap asks for the causes, frame by frame.
+    """
 
     name: str = "Client"
+    life: int = 0
+    tapped: bool = False
     taken: int = 0
     sent: int = 0
     causes: dict[int, Cause] = field(default_factory=dict)
     handler: asyncio.Task[object] | None = None
     turn: Turn | None = None
+
+    def asked(self) -> None:
+        """The opening request is looked at, in the task that will run the handler."""
+        self.handler = asyncio.current_task()
+        self._begin(ASKING)
 
     def opened(self) -> None:
         """The handler starts, in the current task."""
@@ -44,7 +56,7 @@ class Link:
 
     def sends(self) -> None:
         """A frame is being sent on this connection, by whatever code runs now."""
-        if (cause := current_cause()) is not None:
+        if self.tapped and (cause := current_cause()) is not None:
             self.causes[self.sent] = cause
         self.sent += 1
 
@@ -61,14 +73,24 @@ class Turn:
         self.message = message
         self.count = 0
 
-    def cause(self) -> Cause:
-        """The cause for the next thing done in this turn."""
+    def cause(self, own: bool) -> Cause:
+        """The cause for the next thing done in this turn, by the handler itself if `own`."""
         self.count += 1
-        return Cause(self.link.name, self.message, self.count - 1)
+        return Cause(self.link.name, self.message, self.count - 1, self.link.life, own)
 
 
 _turn: ContextVar[Turn | None] = ContextVar("wslab_turn", default=None)
-links: dict[int, Link] = {}  # by the port from which the tap dialled: the client's port, to the server
+links: dict[tuple[int, int], Link] = {}  # by the ports from which and to which the tap dialled
+
+
+@contextmanager
+def unlinked() -> Iterator[None]:
+    """What the library does by itself has no cause, although it may run in a context that a handler left behind."""
+    token = _turn.set(None)
+    try:
+        yield
+    finally:
+        _turn.reset(token)
 
 
 def current_cause() -> Cause | None:
@@ -80,7 +102,8 @@ def current_cause() -> Cause | None:
         task = asyncio.current_task()
     except RuntimeError:  # a thread without a loop, such as that of `asyncio.to_thread`
         task = None
-    if task is not None and turn.link.handler is task:
+    own = task is not None and turn.link.handler is task
+    if own:
         # `asyncio.wait_for(ws.recv(), …)` of Python 3.11 runs recv in a task, whose context does not flow back.
         turn = turn.link.turn or turn
-    return turn.cause()
+    return turn.cause(own)

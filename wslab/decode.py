@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.exceptions import PayloadTooBig, ProtocolError, SecurityError
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Close, Frame, Opcode, apply_mask
+from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.streams import StreamReader
 
-from .trace import DATA, KEEP_BYTES, Event, Kind, mask_secrets
+from .masking import longest_secret, mask_secrets, payload_start, remask, unmask
+from .trace import DATA, KEEP_BYTES, Event, Kind
 
 KINDS = {
     Opcode.CONT: Kind.CONTINUATION,
@@ -29,7 +30,10 @@ KINDS = {
 }
 
 # What the parsers raise on bytes that they refuse (their docstrings), `EOFError` apart.
-REFUSED = (ProtocolError, PayloadTooBig, ValueError, LookupError, NotImplementedError, OverflowError)
+REFUSED = (ProtocolError, PayloadTooBig, SecurityError, ValueError, LookupError, NotImplementedError)
+
+# A longer payload is refused: a declared length costs nothing to send, and a few compressed bytes may hold gigabytes.
+MAX_BYTES = 1 << 26
 
 Parse = Generator[None, None, None]
 
@@ -44,7 +48,6 @@ class Decoder:
         self._out: list[Event] = []
         self._responses = 0
         self._switched = False
-        self._extensions: dict[bool, list[Extension]] = {True: [], False: []}
         self._ordinal = {True: 0, False: 0}
         client, server = _Stream(True), _Stream(False)
         client.parser, server.parser = self._requests(client), self._answers(server)
@@ -53,7 +56,7 @@ class Decoder:
     def feed(self, up: bool, data: bytes) -> list[Event]:
         """Decode `data`, which went from client to server if `up`."""
         stream = self._streams[up]
-        if stream.parser is not None:
+        if stream.parser is not None and not stream.ended:
             stream.reader.feed_data(data)
         return self._pump(up)
 
@@ -74,53 +77,48 @@ class Decoder:
 
     def _requests(self, stream: _Stream) -> Parse:
         requests = 0
-        while True:
-            request = yield from Request.parse(stream.read_line)
+        while not self._switched:
+            yield from Request.parse(stream.read_line)
             requests += 1
-            self._out.append(_head(stream, f"{request.method} {request.path}", True))
+            self._out.append(_head(stream))
             while self._responses < requests:
                 if self._streams[False].parser is None:
                     return
                 yield
-            if self._switched:
-                break
         yield from self._frames(stream)
 
     def _answers(self, stream: _Stream) -> Parse:
-        while True:
+        while not self._switched:
             response = yield from Response.parse(stream.read_line, stream.read_exact, stream.read_to_eof)
-            event = _head(stream, f"{response.status_code} {response.reason_phrase}", False, response.status_code)
-            self._out.append(event)
-            self._responses += 1
-            if response.status_code == 101:
-                break
-        if "permessage-deflate" in response.headers.get("Sec-WebSocket-Extensions", ""):
-            for extensions in self._extensions.values():
-                extensions.append(PerMessageDeflate(False, False, 15, 15))
-        self._switched = True
+            self._out.append(_head(stream, response))
+            self._switched = response.status_code == 101
+            self._responses += self._switched or response.status_code >= 200  # RFC 9110 15.2: others are interim
+        # The answer says what was agreed, whoever asked for it (RFC 7692 7.1).
+        agreed = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
+        if "permessage-deflate" in agreed:
+            for side, other in zip(("server", "client"), (stream, self._streams[True]), strict=True):
+                other.extensions.append(PerMessageDeflate(f"{side}_no_context_takeover" in agreed, False, 15, 15))
         yield from self._frames(stream)
 
     def _frames(self, stream: _Stream) -> Parse:
-        up = stream.up
+        stream.framed = True
         while True:
             frame = yield from Frame.parse(
-                stream.read_exact, mask=up, max_size=None, extensions=self._extensions[up]
+                stream.read_exact, mask=stream.up, max_size=MAX_BYTES, extensions=stream.extensions
             )
-            self._out.append(self._event(frame, up, stream.take()))
+            self._out.append(self._event(frame, stream))
 
-    def _event(self, frame: Frame, up: bool, raw: bytes) -> Event:
-        kind = KINDS[frame.opcode]
+    def _event(self, frame: Frame, stream: _Stream) -> Event:
+        kind, up, raw = KINDS[frame.opcode], stream.up, stream.take()
         content = bytes(frame.data)
-        payload = mask_secrets(content)
+        if kind in DATA:
+            payload = stream.mask(content, more=not frame.fin)
+            stream.began(frame, content, raw)
+        else:
+            payload = mask_secrets(content)
         if payload != content:
-            raw = _remask(raw, payload, up)
-        code, note = None, ""
-        if kind is Kind.CLOSE:
-            try:
-                close = Close.parse(frame.data)
-                code, note = int(close.code), mask_secrets(close.reason.encode()).decode()
-            except (ProtocolError, UnicodeDecodeError) as exc:
-                note = f"not valid: {exc}"
+            raw = remask(raw, payload, compressed=kind in DATA and stream.compressed)
+        code, note = _close(frame, payload) if kind is Kind.CLOSE else (None, "")
         ordinal = None
         if not up or (kind in DATA and frame.fin):
             ordinal = self._ordinal[up]
@@ -148,13 +146,28 @@ class _Stream:
         self.up = up
         self.reader = StreamReader()
         self.parser: Parse | None = None
+        self.extensions: list[Extension] = []  # filled in place: the parser of the first frame has it already
         self.ended = False
+        self.framed = False
+        self.compressed = False
+        self._before = b""  # the end of the message so far, where a secret may have begun
         self._consumed = bytearray()
 
     def take(self) -> bytes:
         raw = bytes(self._consumed)
         self._consumed.clear()
         return raw
+
+    def mask(self, content: bytes, *, more: bool) -> bytes:
+        """Mask the secrets in a part of a message, those that began in an earlier part included."""
+        return mask_secrets(content, before=self._before, more=more)
+
+    def began(self, frame: Frame, content: bytes, raw: bytes) -> None:
+        """Remember what the next fragment of the message continues."""
+        if frame.opcode is not Opcode.CONT:
+            self.compressed = bool(raw[0] & 0x40)
+        reach = longest_secret()
+        self._before = b"" if frame.fin or not reach else (self._before + content)[-reach:]
 
     def advance(self, out: list[Event]) -> None:
         if self.parser is None:
@@ -165,17 +178,29 @@ class _Stream:
         except StopIteration:
             rest, reason = b"", ""
         except EOFError:
-            rest = self.take() + bytes(self.reader.buffer)
-            reason = "the bytes end in the middle" if rest else ""
+            rest, reason = self.take(), "line without CRLF"  # the library calls that an end of the stream, too
+            if self.ended:
+                rest += bytes(self.reader.buffer)
+                reason = "the bytes end in the middle" if rest else ""
         except REFUSED as exc:
-            rest, reason = self.take(), f"{exc}"
+            rest, reason = self.take(), _reason(exc)
         self.parser = None
         self.reader.discard()
         if reason:
-            rest = mask_secrets(rest, head=True)
+            rest = self._unfinished(rest) if self.framed else mask_secrets(rest, head=True, more=True)
             out.append(
                 Event(kind=Kind.INVALID, up=self.up, raw=rest[:KEEP_BYTES], wire_bytes=len(rest), note=reason)
             )
+
+    def _unfinished(self, raw: bytes) -> bytes:
+        """A frame that is no frame, or half of one, without its secrets."""
+        start = payload_start(raw)
+        content = raw[start:]
+        if not content or not longest_secret():
+            return raw
+        compressed = bool(raw[0] & 0x40) or self.compressed
+        payload = self.mask(unmask(raw, start, content), more=True)
+        return remask(raw, payload, compressed=compressed)
 
     def read_exact(self, n: int) -> Generator[None, None, bytes | bytearray]:
         return self._keep((yield from self.reader.read_exact(n)))
@@ -191,31 +216,38 @@ class _Stream:
         return data
 
 
-def _head(stream: _Stream, headline: str, up: bool, status: int | None = None) -> Event:
+def _head(stream: _Stream, response: Response | None = None) -> Event:
     raw = mask_secrets(stream.take(), head=True)
     head, _, body = raw.partition(b"\r\n\r\n")
     lines = head.decode("iso-8859-1").split("\r\n")
-    headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:]))
-    first = lines[0].split(" ")
-    headline = " ".join(first[:2]) if up else headline
+    first = lines[0].split(" ", 2)
+    if response is not None:  # its body may have come in chunks
+        body = mask_secrets(bytes(response.body))
     return Event(
-        kind=Kind.REQUEST if up else Kind.RESPONSE,
-        up=up,
+        kind=Kind.REQUEST if stream.up else Kind.RESPONSE,
+        up=stream.up,
         raw=raw[:KEEP_BYTES],
         payload=body[:KEEP_BYTES],
         length=len(body),
         wire_bytes=len(raw),
-        code=status,
-        headline=headline,
-        headers=headers,
+        code=response.status_code if response is not None else None,
+        headline=" ".join(first[:2] if stream.up else first[1:]),
+        headers=tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])),
     )
 
 
-def _remask(raw: bytes, payload: bytes, masked: bool) -> bytes:
-    """The frame's bytes with its secret gone: the header stays, so does the length where it was not compressed."""
-    size = raw[1] & 0x7F
-    start = 2 + {126: 2, 127: 8}.get(size, 0) + (4 if masked else 0)
-    room = len(raw) - start
-    if room != len(payload):  # compressed: nothing of it may stay
-        return raw[:start] + b"*" * room
-    return raw[:start] + (bytes(apply_mask(payload, raw[start - 4 : start])) if masked else payload)
+def _reason(exc: Exception) -> str:
+    """Why the parser refused: the rule, without what was read, which may hold a secret or depend on the chunks."""
+    rule = str(exc).partition(":")[0]
+    return "longer than the parser allows" if rule.startswith("read ") else rule
+
+
+def _close(frame: Frame, payload: bytes) -> tuple[int | None, str]:
+    """The code of a close frame (1005 where it has none, RFC 6455 7.1.5) and its reason; no code if not valid."""
+    try:
+        return int(Close.parse(frame.data).code), payload[2:].decode("utf-8", "replace")
+    except UnicodeDecodeError:
+        return None, "not valid: the reason is no UTF-8"
+    except ProtocolError as exc:
+        code = f" {int.from_bytes(payload)}" if len(payload) == 2 else ""
+        return None, f"not valid: {exc}{code}"

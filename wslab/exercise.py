@@ -1,6 +1,7 @@
 """`check("2.1", answer)` and `hint("2.1")`: a verdict on a learner's code, and help in three steps.
 
-The index of all exercises is `exercises/exercises.toml`; the behaviours of a lesson stand in `exercises/checks/lesson_N.py`.
+The index of all exercises is `exercises/exercises.toml`; the behaviours of a lesson stand in
+`exercises/checks/lesson_N.py`.
 
 Rules of this file: a check is synchronous, raises on an unsolved exercise and shows its report without a traceback.
 """

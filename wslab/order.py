@@ -1,18 +1,20 @@
 """One text for every run: the canonical order of a trace.
 
 Order is real along one connection and from cause to effect; what could have happened in any order is drawn by name.
-The rule sorts by (step, depth, kind, lane, tap, number), where depth counts the longest chain of causes that leads to an
-event within its step. It never compares clock times, except to check a guessed cause (`_openers`).
+The rule sorts by (step, depth, kind, lane, tap, number), where depth counts the longest chain of causes that leads to
+an event within its step. It never compares clock times, except to check a guessed cause (`_openers`).
 
 Rules of this file: pure functions; an order is a list of rows and nothing is dropped but keepalive and second TCP ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
-from .trace import BESIDE, DATA, ENDING, OPENING, Cause, Event, Kind, Trace
+from .trace import ASKING, BESIDE, DATA, ENDING, OPENING, Event, Kind, Trace
+
+Handler = tuple[str, int]  # the connection and its life
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,9 @@ def canonical(trace: Trace, *, show_pings: bool = False) -> list[Row]:
     return rows
 
 
-def _key(depth: int, event: Event) -> tuple[int, int, int, str, str, int]:
-    return (event.step, depth, _rank(event), _lane(event), event.tap, event.number)
+def _key(depth: int, event: Event) -> tuple[int, int, int, str, str, int, int, int]:
+    message, turn = (event.cause.message, event.cause.turn) if event.cause is not None and not event.tap else (0, 0)
+    return (event.step, depth, _rank(event), _lane(event), event.tap, event.number, message, turn)
 
 
 def _rank(event: Event) -> int:
@@ -61,63 +64,108 @@ def _peers(row: Row, depth: int, event: Event) -> bool:
 def _depths(events: list[Event]) -> list[int]:
     before = _predecessors(events)
     depths: dict[int, int] = {}
+    entered: set[int] = set()
     for start in range(len(events)):  # iterative: a chain may be thousands of events long
         stack = [start]
         while stack:
             i = stack[-1]
-            waiting = [p for p in before[i] if p not in depths]
-            if waiting and i not in depths:
+            # A trace that was taken has no circle; one in a damaged file is cut where it closes.
+            waiting = [p for p in before[i] if p not in entered] if i not in entered else []
+            entered.add(i)
+            if waiting:
                 stack.extend(waiting)
                 continue
             stack.pop()
             if i not in depths:
-                depths[i] = 1 + max((depths[p] for p in before[i]), default=-1)
+                depths[i] = 1 + max((depths[p] for p in before[i] if p in depths), default=-1)
     return [depths[i] for i in range(len(events))]
 
 
 def _predecessors(events: list[Event]) -> list[set[int]]:
-    """For each event the earlier ones of its step that must stand above it."""
+    """For each event those of its step that must stand above it."""
     before: list[set[int]] = [set() for _ in events]
-    last: dict[tuple[str, str], int] = {}
-    turns: dict[tuple[str, int], list[int]] = {}
-    for i, event in enumerate(events):
-        if event.cause is not None:
-            turns.setdefault((event.cause.connection, event.cause.message), []).append(i)
+    for line in _lines(events):
+        for one, next_one in pairwise(line):
+            before[next_one].add(one)
     origins = _origins(events)
+    for handler, messages in _turns(events).items():
+        done: set[int] = set()  # what the handler itself did last, for the messages before
+        for message, turn in messages:
+            done = _program_order(events, turn, origins.get((handler, message), set()), done, before)
+            if message == ASKING:
+                for answer in origins.get((handler, OPENING), set()):
+                    before[answer].update(turn)
     for i, event in enumerate(events):
-        line = (event.connection, event.tap)
-        if event.kind not in BESIDE:
-            previous = last.get(line)
-            if previous is not None:
-                before[i].add(previous)
-            last[line] = i
-        cause = event.cause
-        if cause is not None:
-            before[i].update(origins.get((cause.connection, cause.message), ()))
-            for other in turns[cause.connection, cause.message]:
-                # A broadcast writes to a set: its frames have no order among themselves.
-                earlier = (events[other].cause or cause).turn < cause.turn
-                if earlier and (event.kind in BESIDE or events[other].kind in BESIDE):
-                    before[i].add(other)
         before[i] = {p for p in before[i] if events[p].step == event.step}
         if not before[i] and not event.up and event.kind in DATA:
             before[i] = _openers(events, event)
     return before
 
 
-def _origins(events: list[Event]) -> dict[tuple[str, int], set[int]]:
-    """Where each cause is seen: the client's message, the 101 that started a handler, the end of a connection."""
-    origins: dict[tuple[str, int], set[int]] = {}
-    ends: dict[str, int] = {}
+def _lines(events: list[Event]) -> list[list[int]]:
+    """The events of each connection's name at each tap, as the tap saw them, one connection after the other."""
+    lines: dict[tuple[str, str], list[int]] = {}
     for i, event in enumerate(events):
+        if event.kind not in BESIDE:
+            lines.setdefault((event.connection, event.tap), []).append(i)
+    for line in lines.values():
+        line.sort(key=lambda i: (events[i].life, events[i].number))
+    return list(lines.values())
+
+
+def _turns(events: list[Event]) -> dict[Handler, list[tuple[int, list[int]]]]:
+    """What was done for each message of each handler, messages and deeds in the order in which they came."""
+    turns: dict[Handler, dict[int, list[tuple[int, int]]]] = {}
+    for i, event in enumerate(events):
+        if (cause := event.cause) is not None:
+            handler = turns.setdefault((cause.connection, cause.life), {})
+            handler.setdefault(cause.message, []).append((cause.turn, i))
+    rank = {ASKING: -2, OPENING: -1, ENDING: len(events)}
+    return {
+        handler: [
+            (message, [i for _, i in sorted(deeds)])
+            for message, deeds in sorted(messages.items(), key=lambda item: rank.get(item[0], item[0]))
+        ]
+        for handler, messages in turns.items()
+    }
+
+
+def _program_order(
+    events: list[Event], turn: list[int], origin: set[int], done: set[int], before: list[set[int]]
+) -> set[int]:
+    """Order what was done for one message; returns what the handler itself did last.
+
+    A broadcast writes to a set: frames have no order among themselves, only with what was done beside the wire.
+    """
+    beside, frames, own = set(done), set[int](), set[int]()
+    for i in turn:
+        cause = events[i].cause
+        before[i] |= origin | beside
+        if events[i].kind in BESIDE:
+            before[i] |= frames
+            beside, frames = {i}, set()
+        else:
+            frames.add(i)
+        if cause is not None and cause.own:
+            own = {i} if events[i].kind in BESIDE else own | {i}
+    return own or done
+
+
+def _origins(events: list[Event]) -> dict[tuple[Handler, int], set[int]]:
+    """Where each cause is seen: the client's message, the 101 that started a handler, the end of a connection."""
+    origins: dict[tuple[Handler, int], set[int]] = {}
+    ends: dict[Handler, int] = {}
+    for i, event in enumerate(events):
+        handler = (event.connection, event.life)
         if event.up and event.kind in DATA and event.ordinal is not None:
-            origins.setdefault((event.connection, event.ordinal), set()).add(i)
+            origins.setdefault((handler, event.ordinal), set()).add(i)
+        elif event.kind is Kind.REQUEST:
+            origins[handler, ASKING] = {i}
         elif event.kind is Kind.RESPONSE:
-            origins[event.connection, OPENING] = {i}
+            origins[handler, OPENING] = {i}
         elif event.kind is Kind.END or (event.kind is Kind.CLOSE and event.up):
-            ends[event.connection] = i
-    origins.update({(connection, ENDING): {i} for connection, i in ends.items()})
-    return origins
+            ends[handler] = i
+    return origins | {(handler, ENDING): {i} for handler, i in ends.items()}
 
 
 def _openers(events: list[Event], push: Event) -> set[int]:

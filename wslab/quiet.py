@@ -1,8 +1,8 @@
 """When is everything at rest? Whether a step has ended is known, not guessed from silence.
 
-At rest means: no tap holds bytes, no socket of tap or server has unread or unwritten ones, every handler waits for input,
-and no task that began since is still at work. What lies in the future (a timer, a sleeping task started before, another
-process) cannot be known: await the message it sends, then settle.
+At rest means: no tap holds bytes, no socket of tap or server has unread or unwritten ones, every handler waits for
+input, and no task that began since is still at work. What lies in the future (a timer, a sleeping task started before,
+another process) cannot be known: await the message it sends, then settle.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ import asyncio
 import gc
 import socket
 from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
 from types import AsyncGeneratorType, CodeType, CoroutineType
 from typing import Any
 
-from .server import Server
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import Server as LibraryServer
+
+from .server import Server, running_servers
+from .watchdog import is_machinery
 
 try:
     import array
@@ -28,13 +34,33 @@ PAUSE_S = 0.0005
 TIMEOUT_S = 5.0
 
 # A task that waits in one of these has nothing to do until somebody speaks to it.
-PARKED = frozenset(
-    "Connection.recv LinkedConnection.recv Connection.recv_streaming Connection.wait_closed Connection.keepalive "
-    "ServerConnection.keepalive ClientConnection.keepalive Queue.get Event.wait Condition.wait".split()
+PARKED: frozenset[CodeType] = frozenset(
+    function.__code__
+    for function in (
+        Connection.recv,
+        Connection.recv_streaming,
+        Connection.wait_closed,
+        Connection.keepalive,
+        LibraryServer.wait_closed,
+        LibraryServer.serve_forever,
+        asyncio.Server.serve_forever,
+        asyncio.Queue.get,
+        asyncio.Queue.put,
+        asyncio.Queue.join,
+        asyncio.Event.wait,
+        asyncio.Condition.wait,
+        asyncio.Lock.acquire,
+        asyncio.Semaphore.acquire,
+        asyncio.Barrier.wait,
+        asyncio.StreamReader.read,
+        asyncio.StreamReader.readuntil,
+        asyncio.StreamReader.readexactly,
+        asyncio.TaskGroup.__aexit__,  # its tasks are looked at themselves
+    )
 )
-# The machinery of the notebook, of the library and of the kit itself is not the lesson's work.
-MACHINERY = ("ipykernel", "tornado", "zmq", "jupyter_client", "anyio", "IPython", "nbclient", "_pytest", "pytest_asyncio")
-
+# These wait for futures, found in the named variable: it is enough to look at those that are tasks by themselves.
+WAITING = {asyncio.wait.__code__: "fs", asyncio.wait_for.__code__: "fut"}
+HERE = str(Path(__file__).parent)
 
 Task = asyncio.Task[Any]
 
@@ -42,76 +68,91 @@ Task = asyncio.Task[Any]
 def pending(servers: Iterable[Server], known: Collection[Task], resident: Collection[Task]) -> str:
     """Why it is not quiet yet, in words, or an empty string.
 
-    `known` are the tasks that were there before; `resident` those that may go on working.
+    `known` are the tasks that were there before; `resident` those that may go on working. A handler is looked at
+    whenever it began.
     """
+    servers = list(servers)
     for server in servers:
         if server.tap is not None and (reason := server.tap.pending()):
             return reason
-        for sock in _sockets(server):
-            if _unread(sock):
-                return f"a socket of {server.name} holds bytes that nobody has read"
-        for connection in server.connections:
-            if connection.transport.get_write_buffer_size():
-                return f"{server.name} still writes to a client that does not read"
+        if any(_unread(sock) for sock in _sockets(server)):
+            return f"a socket of {server.name} holds bytes that nobody has read"
+        if any(connection.transport.get_write_buffer_size() for connection in server.all_connections):
+            return f"{server.name} still writes to a client that does not read"
+    handlers = {task: name for server in servers for task, name in server.handlers().items()}
     for task in _tasks(servers):
-        if task.done() or task in known or task in resident or _is_machinery(task) or _is_parked(task):
+        if task in resident or (task in known and task not in handlers):
             continue
-        return f"{_name(task)} still runs"
+        if not (task.done() or is_machinery(task) or _is_kit(task) or _is_parked(task)):
+            return f"{handlers.get(task) or _name(task)} still runs"
     return ""
 
 
 def current_tasks() -> set[Task]:
-    """The tasks of the running loop."""
-    return set(asyncio.all_tasks())
+    """The tasks of the running loop, if any, and of the loops of all servers."""
+    return set(_tasks(running_servers()))
 
 
 def _tasks(servers: Iterable[Server]) -> list[Task]:
-    loops = {server.loop for server in servers if server.running} | {asyncio.get_running_loop()}
-    current = asyncio.current_task()
+    loops = {server.loop for server in servers if not server.loop.is_closed()}
+    current = None
+    with suppress(RuntimeError):  # asked outside any loop
+        loops.add(asyncio.get_running_loop())
+        current = asyncio.current_task()
     return [task for loop in loops for task in asyncio.all_tasks(loop) if task is not current]
 
 
-def _chain(task: Task) -> list[CodeType]:
-    """The code of the coroutines that a task is in, outermost first."""
-    codes: list[CodeType] = []
+def _chain(task: Task) -> list[CoroutineType[Any, Any, Any] | AsyncGeneratorType[Any, Any]]:
+    """The coroutines that a task is in, outermost first."""
+    chain: list[CoroutineType[Any, Any, Any] | AsyncGeneratorType[Any, Any]] = []
     awaited: object = task.get_coro()
-    while awaited is not None and len(codes) < 100:
+    while awaited is not None and len(chain) < 100:
         if type(awaited).__name__ == "async_generator_asend":  # of an `async for`; only the collector sees through it
-            awaited = next((found for found in gc.get_referents(awaited) if isinstance(found, AsyncGeneratorType)), None)
+            awaited = next((item for item in gc.get_referents(awaited) if isinstance(item, AsyncGeneratorType)), None)
         if isinstance(awaited, CoroutineType):
-            codes.append(awaited.cr_code)
+            chain.append(awaited)
             awaited = awaited.cr_await
         elif isinstance(awaited, AsyncGeneratorType):
-            codes.append(awaited.ag_code)
+            chain.append(awaited)
             awaited = awaited.ag_await
         else:
             break
-    return codes
+    return chain
 
 
 def _is_parked(task: Task) -> bool:
-    return any(code.co_qualname in PARKED for code in _chain(task))
+    future = getattr(task, "_fut_waiter", None)
+    if future is None or future.done():
+        return False  # it is about to go on
+    if isinstance(future, asyncio.Task):
+        return True  # the other task is looked at itself
+    if children := getattr(future, "_children", None):  # of `gather`
+        return all(isinstance(child, asyncio.Task) for child in children)
+    for link in _chain(task):
+        code = link.cr_code if isinstance(link, CoroutineType) else link.ag_code
+        if code in PARKED:
+            return True
+        if code in WAITING and isinstance(link, CoroutineType) and link.cr_frame is not None:
+            waited = link.cr_frame.f_locals.get(WAITING[code])
+            return all(isinstance(item, asyncio.Task) for item in (waited if isinstance(waited, set) else [waited]))
+    return False
 
 
-def _is_machinery(task: Task) -> bool:
-    codes = _chain(task)
-    path = codes[0].co_filename.replace("\\", "/") if codes else ""
-    return any(f"/{package}/" in path for package in MACHINERY)
+def _is_kit(task: Task) -> bool:
+    """Is it the kit's own work, such as a ticker?"""
+    chain = _chain(task)
+    return bool(chain) and isinstance(chain[0], CoroutineType) and chain[0].cr_code.co_filename.startswith(HERE)
 
 
 def _name(task: Task) -> str:
     coroutine = task.get_coro()
-    name = coroutine.__qualname__ if isinstance(coroutine, CoroutineType) else task.get_name()
-    if name.endswith("protocol_handler"):
-        return "a handler"
-    return f"the task {name!r}"
+    return f"the task {coroutine.__qualname__ if isinstance(coroutine, CoroutineType) else task.get_name()!r}"
 
 
 def _sockets(server: Server) -> list[socket.socket]:
-    transports = [connection.transport for connection in server.connections]
+    transports = [connection.transport for connection in server.all_connections]
     if server.tap is not None:
-        for relayed in server.tap.connections:
-            transports += [side.transport for side in (relayed.client, relayed.server) if side is not None and not side.gone]
+        transports += server.tap.transports()
     found = (transport.get_extra_info("socket") for transport in transports)
     return [sock for sock in found if sock is not None and sock.fileno() >= 0]
 
@@ -121,5 +162,6 @@ def _unread(sock: socket.socket) -> bool:
     if fcntl is None:
         return False
     count = array.array("i", [0])
-    fcntl.ioctl(sock.fileno(), termios.FIONREAD, count)
+    with suppress(OSError, ValueError):  # closed meanwhile, on another thread
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, count)
     return count[0] > 0

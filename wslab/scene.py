@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from .labels import Label, label
 from .order import Row, canonical
 from .trace import BESIDE, DATA, Event, Kind, Trace
+from .work import Life, Work, tell_lives, tell_works
 
-LIMIT = 60  # arrows that a diagram shows; of more, the middle is left out
-FIRST, LAST, AROUND = 35, 20, 2
+ROLES = ("client", "server", "database", "log")
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A vertical line. `role` is "client", "server", or "beside" for a database or a log."""
+    """A vertical line. A client may call itself as a server is called: `role` tells them apart."""
 
     name: str
     role: str
@@ -57,26 +57,6 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """The time in which a server works on one message: below arrow `after`, until arrow `until`.
-
-    `slot` is 0, or more where other work on the same lane goes on at the same time. `lasted` is measured, in seconds.
-    """
-
-    lane: int
-    connection: tuple[str, str, int]
-    message: int
-    after: int
-    until: int
-    slot: int
-    lasted: float
-
-    def covers(self, number: int) -> bool:
-        """Does it go on at arrow `number`?"""
-        return self.after < number <= self.until
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """Everything that a sequence diagram states."""
 
@@ -88,6 +68,10 @@ class Scene:
     payload_bytes: int
     began: float
     lasted: float
+
+    def place(self, name: str) -> int:
+        """The index of the lane called `name`, of the server rather than of a client of that name."""
+        return max(index for index, lane in enumerate(self.lanes) if lane.name == name)
 
     def working(self, lane: int, number: int) -> list[Work]:
         """What the server on `lane` works on at arrow `number`."""
@@ -122,15 +106,16 @@ def scene(trace: Trace, *, show_pings: bool = False, imagined: Sequence[tuple[st
     """Return what the diagram of `trace` states; `imagined` may need lanes that the trace lacks."""
     rows = canonical(trace, show_pings=show_pings)
     lanes = _lanes(rows, imagined)
-    places = {lane.name: index for index, lane in enumerate(lanes)}
-    lives = _lives(rows)
+    places = {lane: index for index, lane in enumerate(lanes)}
+    lives = tell_lives(rows)
+    servers = {lane.name: index for index, lane in enumerate(lanes) if lane.role == "server"}
     arrows = tuple(_arrows(rows, lives, places))
     data = [row.event for row in rows if row.event.kind in DATA]
     times = [row.event.at for row in rows]
     return Scene(
         lanes=lanes,
         arrows=arrows,
-        works=tuple(_works(rows, lives, places, trace.takes)),
+        works=tuple(tell_works(rows, lives, servers, trace.takes)),
         connections=len({life for life in lives if life is not None}),
         messages=sum(event.fin for event in data),
         payload_bytes=sum(event.length for event in data),
@@ -139,77 +124,30 @@ def scene(trace: Trace, *, show_pings: bool = False, imagined: Sequence[tuple[st
     )
 
 
-def shown(scene: Scene, overlay: Overlay) -> list[Arrow | int]:
-    """The arrows that are drawn; a number stands for so many that are left out between two of them."""
-    last = len(scene.arrows)
-    marks = [overlay.marked, *overlay.foreseen, *overlay.unforeseen] if last > LIMIT else []
-    near = {n + d for n in marks[:3] if n is not None for d in range(-AROUND, AROUND + 1)}
-    result: list[Arrow | int] = []
-    hidden = 0
-    for arrow in scene.arrows:
-        if last <= LIMIT or arrow.number <= FIRST or arrow.number > last - LAST or arrow.number in near:
-            if hidden:
-                result.append(hidden)
-            hidden = 0
-            result.append(arrow)
-        else:
-            hidden += 1
-    return result
-
-
-def spread(needs: Iterable[tuple[int, int, int]], gaps: int, *, least: int, total: int) -> list[int]:
-    """Share columns out to the `gaps` between lanes, at least `least` each, if possible at most `total` together.
-
-    `needs` are (left lane, right lane, columns between them).
-    """
-    columns = [least] * gaps
-    for left, right, need in sorted(needs, key=lambda item: item[1] - item[0]):
-        lacking = need - sum(columns[left:right]) - (right - left - 1)
-        for step in range(max(lacking, 0)):
-            columns[left + step % (right - left)] += 1
-    while sum(columns) > total and max(columns, default=0) > least:
-        columns[columns.index(max(columns))] -= 1
-    return columns
+def _ends(event: Event) -> tuple[Lane, Lane]:
+    """The lanes between which `event` is drawn."""
+    if event.kind in BESIDE:
+        return Lane(event.source, "server"), Lane(event.target, "database" if event.kind is Kind.SQL else "log")
+    source, target = ("client", "server") if event.up else ("server", "client")
+    return Lane(event.source, source), Lane(event.target, target)
 
 
 def _lanes(rows: list[Row], imagined: Sequence[tuple[str, str, str]]) -> tuple[Lane, ...]:
     """Clients in order of name, then servers, then databases, then logs."""
-    ranks: dict[str, int] = {}
-    for event in (row.event for row in rows):
-        beside = event.kind in BESIDE
-        ranks[event.source] = max(ranks.get(event.source, 0), 1 if beside or not event.up else 0)
-        target = 2 if event.kind is Kind.SQL else 3 if beside else 1 if event.up else 0
-        ranks[event.target] = max(ranks.get(event.target, 0), target)
-    for source, target, _ in imagined:
-        ranks.setdefault(source, 0)
-        ranks.setdefault(target, 1)
-    roles = ("client", "server", "beside", "beside")
-    return tuple(Lane(name, roles[rank]) for name, rank in sorted(ranks.items(), key=lambda item: (item[1], item[0])))
+    found = {lane for row in rows for lane in _ends(row.event)}
+    names = {lane.name for lane in found}
+    for name in (name for source, target, _ in imagined for name in (source, target)):
+        if name not in names:
+            names.add(name)
+            found.add(Lane(name, "server"))
+    return tuple(sorted(found, key=lambda lane: (ROLES.index(lane.role), lane.name)))
 
 
-def _lives(rows: list[Row]) -> list[tuple[str, str, int] | None]:
-    """For each row its connection (`None` beside the wire): a name is used again once its connection has ended."""
-    lives: list[tuple[str, str, int] | None] = []
-    last: dict[tuple[str, str], int] = {}
-    life: dict[tuple[str, str], int] = {}
-    for event in (row.event for row in rows):
-        line = (event.connection, event.tap)
-        if event.kind in BESIDE:
-            lives.append(None)
-            continue
-        if event.number <= last.get(line, -1):
-            life[line] = life.get(line, 0) + 1
-        last[line] = event.number
-        lives.append((*line, life.get(line, 0)))
-    return lives
-
-
-def _arrows(
-    rows: list[Row], lives: list[tuple[str, str, int] | None], places: dict[str, int]
-) -> Iterable[Arrow]:
+def _arrows(rows: list[Row], lives: list[Life | None], places: dict[Lane, int]) -> Iterable[Arrow]:
     messages: dict[tuple[object, int], int] = {}
     closes: dict[object, set[bool]] = {}
     switched: set[object] = set()
+    asked: set[object] = set()
     for row, life in zip(rows, lives, strict=True):
         event, cause = row.event, row.event.cause
         push, answers = False, None
@@ -219,19 +157,21 @@ def _arrows(
             closes.setdefault(life, set()).add(event.up)
         elif event.kind in DATA and event.up and event.ordinal is not None:
             messages[life, event.ordinal] = row.number
+            asked.add(life)
         elif event.kind in DATA and not event.up:
             if cause is not None and cause.connection == event.connection:
                 answers = messages.get((life, cause.message))
             push = answers is None and event.kind is not Kind.CONTINUATION
+        source, target = _ends(event)
         yield Arrow(
             number=row.number,
             event=event,
             free=row.free,
-            source=places[event.source],
-            target=places[event.target],
+            source=places[source],
+            target=places[target],
             label=_ending(event, life in switched, closes.get(life, set())) if event.kind is Kind.END else label(event),
             push=push,
-            asked=any(known == life for known, _ in messages),
+            asked=life in asked,
             answers=answers,
         )
 
@@ -243,40 +183,3 @@ def _ending(event: Event, switched: bool, closes: set[bool]) -> Label:
     if len(closes) == 2 or not switched:
         return Label("TCP end")
     return Label("TCP end, close not answered" if closes else "TCP end, no close frame")
-
-
-def _works(
-    rows: list[Row],
-    lives: list[tuple[str, str, int] | None],
-    places: dict[str, int],
-    takes: dict[tuple[str, int], int],
-) -> list[Work]:
-    asked: dict[tuple[object, int], Row] = {}
-    answers: dict[tuple[tuple[str, str, int], int], Row] = {}
-    sent: dict[object, list[Row]] = {}
-    for row, life in zip(rows, lives, strict=True):
-        event, cause = row.event, row.event.cause
-        if life is None or event.ordinal is None:
-            continue
-        if event.up:
-            asked[life, event.ordinal] = row
-            continue
-        sent.setdefault(life, []).append(row)
-        own = cause is not None and cause.connection == event.connection and (life, cause.message) in asked
-        if own and cause is not None and (event.kind in DATA or (life, cause.message) not in answers):
-            answers[life, cause.message] = row
-    works: list[Work] = []
-    busy: dict[tuple[int, int], int] = {}
-    for (life, message), answer in sorted(answers.items(), key=lambda item: asked[item[0]].number):
-        taken = takes.get((life[0], message))
-        if taken is None:
-            continue
-        # A handler that works in turn takes the next message only after the frames that it had sent by then.
-        after = [row for row in sent[life] if row.number < answer.number and (row.event.ordinal or 0) < taken]
-        start = max([asked[life, message], *after], key=lambda row: row.number)
-        lane = places[answer.event.source]
-        slot = next(s for s in range(len(rows)) if busy.get((lane, s), 0) <= start.number)
-        busy[lane, slot] = answer.number
-        lasted = max(0.0, answer.event.at - max(row.event.at for row in [asked[life, message], *after]))
-        works.append(Work(lane, life, message, start.number, answer.number, slot, lasted))
-    return works

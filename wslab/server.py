@@ -3,7 +3,7 @@
 The server runs on the loop that calls `serve`, in a notebook the kernel's own, so it answers between cells; with
 `background=True` on a thread. Serving again under the same name replaces the former server.
 
-Rules of this file: loopback only, a free port each time, and `stop()` returns within two seconds whatever a handler does.
+Rules of this file: loopback only, a free port each time; `stop()` returns within two seconds whatever a handler does.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ import inspect
 import logging
 import os
 import re
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import websockets
-from websockets.asyncio.server import Request, Response, ServerConnection
 from websockets.asyncio.server import Server as LibraryServer
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame
-from websockets.typing import Data
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
-from .cause import Link, links
+from .background import LoopThread, on_loop
 from .errors import LabError
+from .linked import LinkedConnection
 from .sources import LogRecorder
 from .tap import Tap
 from .watchdog import BlockedLoop, protect, release
@@ -35,43 +33,13 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 ProcessRequest = Callable[[ServerConnection, Request], Any]
 
 HOST = "127.0.0.1"
-LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
-ORIGINS = [None, re.compile(rf"https?://{LOOPBACK.pattern}")]
+LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?", re.IGNORECASE)
+ORIGINS = [None, re.compile(rf"https?://{LOOPBACK.pattern}", re.IGNORECASE)]
 GRACE_S = 1.0
+CANCELS, CANCEL_S = 4, 0.1
 
-_servers: dict[str, Server] = {}
-
-
-class LinkedConnection(ServerConnection):
-    """The library's connection, which also tells its `Link` what the handler takes and sends."""
-
-    link: Link
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.link = Link()
-        send_frame = self.protocol.send_frame
-
-        def sends(frame: Frame) -> None:
-            self.link.sends()
-            send_frame(frame)
-
-        # Every frame passes here in the context of whoever sends it, so also broadcasts and automatic replies.
-        self.protocol.send_frame = sends  # type: ignore[method-assign]
-
-    def opened(self) -> None:
-        """The handler starts: by now the tap has passed the handshake on and knows this connection."""
-        self.link = links.get(self.remote_address[1], self.link)
-        self.link.opened()
-
-    async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]
-        try:
-            message = await super().recv(decode)
-        except ConnectionClosed:
-            self.link.ended()
-            raise
-        self.link.took()
-        return message
+# By the loop that called serve(), too: a check serves on a loop of its own and leaves the notebook's servers alone.
+_servers: dict[tuple[asyncio.AbstractEventLoop, str], Server] = {}
 
 
 class Server:
@@ -85,7 +53,8 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.running = False
         self.library: LibraryServer | None = None
-        self._thread: _LoopThread | None = None
+        self._key = self.loop, name
+        self._thread: LoopThread | None = None
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}: {'running' if self.running else 'stopped'}>"
@@ -95,34 +64,49 @@ class Server:
         """The connections that are open now."""
         return self.library.connections if self.library is not None else set()
 
+    @property
+    def all_connections(self) -> list[ServerConnection]:
+        """The connections in any state, those in a handshake included; may be asked from any thread."""
+        return list(self.library.all_connections) if self.library is not None else []
+
+    def handlers(self) -> dict[asyncio.Task[Any], str]:
+        """The tasks that run handlers, each with whose handler it is."""
+        links = [connection.link for connection in self.all_connections if isinstance(connection, LinkedConnection)]
+        return {link.handler: f"the handler of {link.name}" for link in links if link.handler is not None}
+
     async def stop(self, code: int = 1001, reason: str = "") -> None:
         """Close every connection with `code`, end the handlers and free the port, all within two seconds."""
         if not self.running:
             return
         self.running = False
-        if _servers.get(self.name) is self:
-            del _servers[self.name]
-        if self._thread is None:
-            release(self.loop)
-            await self._stop(code, reason)
-        else:
-            await self._thread.call(self._stop(code, reason))
-            self._thread.end()
+        if _servers.get(self._key) is self:
+            del _servers[self._key]
+        if self._thread is not None:
+            await self._thread.end(self._stop(code, reason))
+        elif not self.loop.is_closed():
+            await on_loop(self.loop, self._stop(code, reason))
 
     async def _stop(self, code: int, reason: str) -> None:
         library = self.library
         assert library is not None
+        release(self.loop)
         library.close(code=code, reason=reason)
         waiting = asyncio.ensure_future(library.wait_closed())
         await asyncio.wait([waiting], timeout=GRACE_S)
-        if not waiting.done():  # the library waits for handlers for ever: cancel them
+        for _ in range(CANCELS):  # the library waits for handlers for ever: cancel them, also those that swallow it
+            if waiting.done():
+                break
             for task in list(library.handler_tasks):
                 task.cancel()
             for connection in list(library.all_connections):
                 connection.transport.abort()
-            await asyncio.wait([waiting], timeout=GRACE_S / 2)
-            waiting.cancel()
+            await asyncio.wait([waiting], timeout=CANCEL_S)
+        waiting.cancel()
+        if library.close_task is not None:
+            library.close_task.cancel()
         if self.tap is not None:
+            with suppress(TimeoutError):  # so that the clients' ends of TCP are seen, where they come
+                await asyncio.wait_for(self.tap.drained(), CANCEL_S)
             self.tap.close()
             await asyncio.sleep(0)
 
@@ -148,20 +132,26 @@ async def serve(
     Raises:
         LabError: If `handler` is no coroutine function.
     """
-    if not (inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))):
-        raise LabError(f"a handler must be written with 'async def', and {_called(handler)} is not: put async before def")
+    if not (inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)):
+        called = getattr(handler, "__name__", type(handler).__name__)
+        raise LabError(f"a handler must be written with 'async def', and {called} is not: put async before def")
     bypass_proxy()
-    if (former := _servers.get(name)) is not None:
-        with suppress(RuntimeError):  # its loop may be gone
-            await former.stop()
+    for key in [key for key in _servers if key[0].is_closed()]:
+        del _servers[key]
     server = Server(name)
+    if (former := _servers.get(server._key)) is not None:
+        await former.stop()
     if background:
-        server._thread = _LoopThread(f"server {name}")
-        await server._thread.call(_start(server, handler, tap, options))
+        server._thread = LoopThread(f"server {name}")
+        try:
+            await on_loop(server._thread.loop, _start(server, handler, tap, options))
+        except BaseException:
+            await server._thread.end()
+            raise
     else:
         await _start(server, handler, tap, options)
         protect()
-    _servers[name] = server
+    _servers[server._key] = server
     return server
 
 
@@ -173,7 +163,7 @@ def running_servers() -> list[Server]:
 async def _start(server: Server, handler: Handler, tap: bool, options: dict[str, Any]) -> None:
     async def linked(ws: ServerConnection) -> None:
         if isinstance(ws, LinkedConnection):
-            ws.opened()
+            ws.link.opened()
         try:
             await handler(ws)
         except BlockedLoop as exc:  # thrown by the watchdog; to the library it is an error like any other
@@ -207,11 +197,14 @@ def _refuse_foreign_host(inner: ProcessRequest | None) -> ProcessRequest:
     """Answer 403 to a Host that is not this machine (DNS rebinding), then ask the lesson's own `process_request`."""
 
     async def process_request(connection: ServerConnection, request: Request) -> Response | None:
-        if not LOOPBACK.fullmatch(request.headers.get("Host", "")):
+        if isinstance(connection, LinkedConnection):
+            connection.asked()
+        hosts = request.headers.get_all("Host")
+        if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):
             return connection.respond(403, "this server answers only to 127.0.0.1\n")
         if inner is None:
             return None
-        answer = inner(connection, request)
+        answer: Response | Awaitable[Response | None] | None = inner(connection, request)
         return await answer if inspect.isawaitable(answer) else answer
 
     return process_request
@@ -220,24 +213,5 @@ def _refuse_foreign_host(inner: ProcessRequest | None) -> ProcessRequest:
 def bypass_proxy() -> None:
     """Put 127.0.0.1 into `no_proxy` once: `http_proxy` would divert even loopback clients."""
     listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if HOST not in listed.split(","):
+    if HOST not in [host.strip() for host in listed.split(",")]:
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{listed},{HOST}".lstrip(",")
-
-
-def _called(handler: object) -> str:
-    return getattr(handler, "__name__", repr(type(handler)))
-
-
-class _LoopThread:
-    """A thread that runs an event loop, for servers that must answer while the kernel's loop is busy."""
-
-    def __init__(self, name: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
-        self._thread.start()
-
-    async def call(self, coroutine: Any) -> Any:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
-
-    def end(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)

@@ -6,10 +6,14 @@ Rules of this file: secrets are masked before an event exists, and what is watch
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 
 from .cause import current_cause
-from .trace import Event, Kind, mask_secrets, publish
+from .masking import mask_secrets
+from .trace import Event, Kind, publish
+
+_SPACE = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\s+")
 
 
 def watch_sql(connection: sqlite3.Connection, *, server: str = "Server", lane: str = "Database") -> sqlite3.Connection:
@@ -19,7 +23,8 @@ def watch_sql(connection: sqlite3.Connection, *, server: str = "Server", lane: s
     """
 
     def ran(statement: str) -> None:
-        _publish(Kind.SQL, " ".join(statement.split()), server, lane)
+        # One line, but what stands in quotes is data and stays.
+        _publish(Kind.SQL, _SPACE.sub(lambda match: match[1] or " ", statement).strip(), server, lane)
 
     connection.set_trace_callback(ran)
     return connection
@@ -34,9 +39,13 @@ class LogRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record `LEVEL message`; of an exception its type and text, no traceback."""
-        text = f"{record.levelname} {record.getMessage()}"
-        if record.exc_info and record.exc_info[1] is not None:
-            text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        try:
+            text = f"{record.levelname} {record.getMessage()}"
+            if record.exc_info and record.exc_info[1] is not None:
+                text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        except Exception:  # arguments that do not fit: logging never raises into the program that logs
+            self.handleError(record)
+            return
         _publish(Kind.LOG, text, self.server, self.lane)
 
 
@@ -61,6 +70,7 @@ def _publish(kind: Kind, text: str, server: str, lane: str) -> None:
             source=server,
             target=lane,
             connection=cause.connection if cause else "",
+            life=cause.life if cause else 0,
             payload=data,
             length=len(data),
             note=data.decode("utf-8", "replace"),

@@ -1,7 +1,7 @@
 """What the kit remembers about a learner, as JSON files in one folder; and how any file is replaced safely.
 
-The folder is `.wslab/` at the root of the checkout, `WSLAB_STATE` where that is set, or the user's data folder where the
-checkout is read-only.
+The folder is `.wslab/` at the root of the checkout, `WSLAB_STATE` where that is set, or the user's data folder where
+the checkout is read-only.
 
 Rules of this file: a file is whole or it is the former one; what cannot be read is put aside, never deleted.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 from contextlib import suppress
@@ -92,3 +93,15 @@ def replace_file(path: Path, text: str) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def seed() -> int:
+    """The learner's own number, from which lessons draw their values; `WSLAB_SEED` overrides it."""
+    wanted = os.environ.get("WSLAB_SEED")
+    if wanted:
+        return int(wanted)
+    kept = read("learner").get("seed")
+    if not isinstance(kept, int):
+        kept = secrets.randbelow(900_000) + 100_000
+        write("learner", {"seed": kept})
+    return kept

@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wcwidth import wcwidth
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
+    from matplotlib.ft2font import FT2Font
 
 # Colours that stay apart for colour-blind readers; form says everything that colour says.
 CLIENT = "#0072B2"
@@ -30,7 +33,7 @@ PAPER = "#ffffff"
 
 WIDTH_IN = 7.2
 DPI = 110
-PALETTE = 96  # colours in a PNG: enough for smooth letters, and a third of the bytes
+PALETTE = 64  # colours in a PNG: enough for smooth letters, and a third of the bytes
 
 FACES = {
     "sans": "DejaVuSans.ttf",
@@ -86,9 +89,21 @@ def clusters(text: str) -> Iterator[tuple[str, int]]:
         yield cluster, columns
 
 
+def keep_direction(text: str) -> str:
+    """Return `text` such that letters written from right to left do not turn round what stands after it."""
+    turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
+    return text + "\u200e" if turned else text
+
+
 def count(number: int, noun: str) -> str:
     """Return ``1 message`` or ``2 messages``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return ``3.2 ms`` or ``151 ms``."""
+    value = seconds * 1000
+    return f"{value:.1f} ms" if value < 9.95 else f"{value:.0f} ms"
 
 
 def hexes(data: bytes, most: int = 1 << 16) -> str:
@@ -128,6 +143,26 @@ def drawable(text: str, face: str = "mono") -> str:
     return "".join(char if ord(char) in known else _escaped(char) for char in escape(text))
 
 
+def measure(text: str, face: str, size: float) -> float:
+    """How wide `text` is in a figure, in inches."""
+    return letters(text, face, size)[0].shape[1] / DPI
+
+
+@lru_cache(maxsize=4096)
+def letters(text: str, face: str, size: float) -> tuple[npt.NDArray[np.uint8], float]:
+    """Return `text` as an array of coverage from 0 to 255, and how far it reaches below the baseline, in pixels.
+
+    Kept: most words of a picture stand in the next one too, and shaping them is the larger part of drawing.
+    """
+    from matplotlib.ft2font import LoadFlags
+
+    drawn = _face(face)
+    drawn.set_size(size, DPI)
+    drawn.set_text(drawable(text, face), 0.0, flags=LoadFlags.TARGET_LIGHT)
+    drawn.draw_glyphs_to_bitmap(antialiased=True)
+    return drawn.get_image().copy(), drawn.get_descent() / 64
+
+
 def figure(height_in: float) -> Figure:
     """Return an empty white figure of the kit's width."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -146,8 +181,11 @@ def png(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
+    small = image.quantize(PALETTE, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    colors = small.getpalette() or []
+    small.putpalette([255 if value > 250 else value for value in colors])  # it averages, and paper is white
     out = io.BytesIO()
-    image.quantize(PALETTE, dither=Image.Dither.NONE).save(out, "PNG")
+    small.save(out, "PNG")
     return out.getvalue()
 
 
@@ -159,7 +197,12 @@ def _file(face: str) -> Path:
 
 
 @cache
-def _characters(face: str) -> frozenset[int]:
+def _face(face: str) -> FT2Font:
     from matplotlib.ft2font import FT2Font
 
-    return frozenset(FT2Font(str(_file(face))).get_charmap())
+    return FT2Font(str(_file(face)))
+
+
+@cache
+def _characters(face: str) -> frozenset[int]:
+    return frozenset(_face(face).get_charmap())

@@ -4,14 +4,14 @@ An `Event` is one thing that happened: a handshake half, a frame, the end of a T
 statement, a log record. A `Trace` is a list of events with the steps and causes that were observed.
 Saved as JSON Lines, one event a line.
 
-Rules of this file: no sockets, no IPython, nothing drawn. A secret is masked before an `Event` exists.
+Rules of this file: no sockets, no IPython, nothing drawn. A secret is masked (`masking`) before an `Event` exists.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,8 @@ from .errors import RecordingError
 MAX_EVENTS = 20_000
 KEEP_BYTES = 1 << 16
 
-OPENING, ENDING = -1, -2  # causes that are no message: the handler started; its connection ended
+# Causes that are no message: the handler started; its connection ended; its opening request was looked at.
+OPENING, ENDING, ASKING = -1, -2, -3
 
 
 class Kind(StrEnum):
@@ -53,13 +54,15 @@ BESIDE = frozenset({Kind.SQL, Kind.LOG})
 class Cause:
     """Which message a handler had last taken from `recv()` when it did something.
 
-    `message` counts the client's messages on `connection` from 0 (or `OPENING`, `ENDING`); `turn` counts
-    what the handler did since.
+    `message` counts the client's messages on `connection` from 0 (or `OPENING`, `ENDING`, `ASKING`); `turn` counts
+    what was done since. `own`: by the handler itself, not by a task or thread that it started.
     """
 
     connection: str
     message: int
     turn: int
+    life: int = 0
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,8 @@ class Event:
 
     `raw` are the bytes on the wire, `payload` the unmasked and decompressed content; both are cut at 64 KiB,
     `length` (bytes of payload) and `wire_bytes` are not. `number` counts on the connection, `ordinal` counts the
-    client's whole messages, or the frames that the server sent. `at` is in seconds since the trace began.
+    client's whole messages, or the frames that the server sent; `life` counts the connections of one name. `at` is
+    in seconds since the trace began.
     """
 
     kind: Kind
@@ -76,6 +80,7 @@ class Event:
     source: str = ""
     target: str = ""
     connection: str = ""
+    life: int = 0
     tap: str = ""
     number: int = 0
     step: int = 0
@@ -149,25 +154,35 @@ class Trace:
             self.takes[take.connection, take.message] = take.sent
 
     def save(self, path: str | Path) -> None:
-        """Write the trace to `path` as JSON Lines."""
-        lines = [json.dumps({"take": [c, m, s]}) for (c, m), s in self.takes.items()]
-        lines += [json.dumps(_pack(event), ensure_ascii=False) for event in self.events]
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        """Write the trace to `path` as JSON Lines; a file that was there is replaced as a whole or not at all."""
+        lines = [json.dumps({"take": [c, m, s]}, ensure_ascii=False) for (c, m), s in list(self.takes.items())]
+        lines += [json.dumps(_pack(event), ensure_ascii=False) for event in list(self.events)]
+        target = Path(path)
+        draft = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            draft.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
         """Read a trace that `save` wrote.
 
         Raises:
-            RecordingError: If a line of the file is no event.
+            RecordingError: If the file cannot be read, or a line of it is no event.
         """
         trace = cls()
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = Path(path).read_bytes().split(b"\n")  # not splitlines(): a payload may hold other line ends
+        except OSError as exc:
+            raise RecordingError(f"{Path(path).name} cannot be read: {exc.strerror}") from None
+        for number, line in enumerate(lines[:-1] if lines[-1] == b"" else lines, 1):
             try:
-                fields = json.loads(line)
+                fields = json.loads(line.decode("utf-8", "surrogatepass"))
                 if "take" in fields:
                     connection, message, sent = fields["take"]
-                    trace.takes[connection, message] = sent
+                    trace.takes[str(connection), int(message)] = int(sent)
                 else:
                     trace.events.append(_unpack(fields))
             except (ValueError, TypeError, KeyError, AttributeError) as exc:
@@ -196,30 +211,6 @@ def publish(item: Event | Take) -> None:
         trace.take(item) if isinstance(item, Take) else trace.offer(item)
 
 
-# Secrets ------------------------------------------------------------------------------------------------
-
-_HEADER = re.compile(rb"(?im)^((?:authorization|cookie|set-cookie|proxy-[\w-]+|x-xsrftoken)[ \t]*:[ \t]*)([^\r\n]+)")
-_QUERY = re.compile(rb"(?i)([?&;](?:access_token|token|ticket|_xsrf|password)=)([^&;\s]+)")
-_secrets: set[bytes] = set()
-
-
-def register_secret(value: str | bytes) -> None:
-    """From now on mask `value` wherever it would enter a recording; empty values are ignored."""
-    data = value.encode() if isinstance(value, str) else bytes(value)
-    if data:
-        _secrets.add(data)
-
-
-def mask_secrets(data: bytes, *, head: bool = False) -> bytes:
-    """Replace every secret in `data` by as many asterisks; `head`: also credentials of an HTTP head."""
-    if head:
-        for pattern in (_HEADER, _QUERY):
-            data = pattern.sub(lambda m: m[1] + b"*" * len(m[2]), data)
-    for secret in sorted(_secrets, key=len, reverse=True):
-        data = data.replace(secret, b"*" * len(secret))
-    return data
-
-
 # JSON Lines ---------------------------------------------------------------------------------------------
 
 
@@ -243,4 +234,16 @@ def _unpack(fields: dict[str, object]) -> Event:
     if isinstance(headers := values.get("headers"), list):
         values["headers"] = tuple((str(name), str(value)) for name, value in headers)
     values["kind"] = Kind(str(values["kind"]))
-    return Event(**values)  # type: ignore[arg-type]
+    event = Event(**values)  # type: ignore[arg-type]
+    for name, expected in _TYPES.items():
+        if not isinstance(getattr(event, name), expected):
+            raise TypeError(f"{name} is {getattr(event, name)!r}")
+    return event
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **{name: type(default) for name, default in asdict(Event(kind=Kind.END)).items() if default is not None},
+    "code": (int, type(None)),
+    "ordinal": (int, type(None)),
+    "cause": (Cause, type(None)),
+}

@@ -1,7 +1,7 @@
 """A program that does not let its event loop turn is found, named by its line, and freed.
 
-`Guard` runs a learner's code on a thread and loop of its own and ends it when it starves that loop. `protect` watches the
-loop of the notebook: a ticker lets interrupts through, and a handler that blocks the loop is freed.
+`Guard` runs a learner's code on a thread and loop of its own and ends it when it starves that loop. `protect` watches
+the loop of the notebook: a ticker lets interrupts through, and a handler that blocks the loop is freed.
 
 Rules of this file: a stretch without a turn is measured by a heartbeat on the loop itself, never guessed from silence.
 """
@@ -30,8 +30,18 @@ TICK_S = 0.2
 BLOCKED_S = 1.5
 
 # The machinery of the notebook is not the lesson's work: tasks whose outermost code lies in one of these.
-MACHINERY = ("ipykernel", "tornado", "zmq", "jupyter_client", "anyio", "IPython", "nbclient", "_pytest", "pytest_asyncio")
-_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")) + (str(Path(__file__).parent),)
+MACHINERY = (
+    "ipykernel",
+    "tornado",
+    "zmq",
+    "jupyter_client",
+    "anyio",
+    "IPython",
+    "nbclient",
+    "_pytest",
+    "pytest_asyncio",
+)
+_LIBRARIES = (*map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), str(Path(__file__).parent), "<frozen")
 
 
 class Starved(BaseException):
@@ -54,7 +64,7 @@ def where(thread_id: int) -> str:
     frame: FrameType | None = sys._current_frames().get(thread_id)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith("<"):
+    if frame is None:
         return ""
     code = frame.f_code
     path = Path(code.co_filename)
@@ -65,9 +75,9 @@ def where(thread_id: int) -> str:
 class Guard:
     """A thread with an event loop for code that may misbehave.
 
-    What was seen: `starved`, how often the code had to be ended; `blocked_s`, the longest time for which the loop stood still,
-    and `place`, the line where; `complaints`, what the loop said about tasks that nobody looked after. Use as a context
-    manager, and call `look()` often from another thread.
+    What was seen: `starved`, how often the code had to be ended; `blocked_s`, the longest time for which the loop
+    stood still, and `place`, the line where; `complaints`, what the loop said about tasks that nobody looked after.
+    Use as a context manager, and call `look()` often from another thread.
     """
 
     def __init__(self) -> None:
@@ -79,8 +89,8 @@ class Guard:
         self.complaints: list[str] = []
         self._ending = asyncio.Event()
         self._beat = time.monotonic()
-        self._since = self._beat
-        self._in_a_row = 0
+        self._seen = self._since = self._beat
+        self._looks = self._in_a_row = 0
         self._thread = threading.Thread(target=self._run, name="answer", daemon=True)
         self.loop.set_exception_handler(lambda loop, context: self.complaints.append(str(context.get("message"))))
 
@@ -105,25 +115,29 @@ class Guard:
         """Call `function` on the guarded loop and await what it returns; the result comes as a future."""
 
         async def body() -> Result:
-            return await function()
+            try:
+                return await function()
+            except (SystemExit, KeyboardInterrupt) as exc:  # would end the thread that asks for the result
+                raise RuntimeError(f"{type(exc).__name__}: the code wanted to end the whole program") from None
 
         return asyncio.run_coroutine_threadsafe(body(), self.loop)
 
     def look(self) -> None:
-        """Free the loop if its heartbeat stands still."""
-        now = time.monotonic()
-        silent = now - self._beat
-        if silent > self.blocked_s:
-            self.blocked_s = silent
-            if silent > 5 * BEAT_S:
-                self.place = where(self._thread.ident or 0) or self.place
-        if self._beat > self._since:
-            self._in_a_row = 0
-        if now - max(self._beat, self._since) > STARVED_S and self._in_a_row < INJECTIONS:
-            self._in_a_row += 1
-            self.starved += 1
+        """Measure how long the loop has stood still in the code's own lines, and free it after a second."""
+        now, beat = time.monotonic(), self._beat
+        if beat != self._seen:
+            self._seen, self._since, self._looks, self._in_a_row = beat, beat, 0, 0
+        silent = now - beat
+        if silent < 4 * BEAT_S or not (place := where(self._thread.ident or 0)):
+            return
+        self._looks += 1
+        # A busy machine may stop this whole process for a while: only what was seen again and again counts.
+        still = min(silent, self._looks * 2 * BEAT_S)
+        if still > self.blocked_s:
+            self.blocked_s, self.place = still, place
+        if still > STARVED_S and now - self._since > STARVED_S and self._in_a_row < INJECTIONS:
             self.starved_s = max(self.starved_s, silent)
-            self._since = now
+            self.starved, self._in_a_row, self._since = self.starved + 1, self._in_a_row + 1, now
             _throw(self._thread.ident or 0, Starved)
 
     def _run(self) -> None:
@@ -200,7 +214,10 @@ class _Ticker:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             else:
                 _throw(threading.main_thread().ident or 0, BlockedLoop)
-            print(f"{self._message}. It was ended. Use await asyncio.sleep(...) or asyncio.to_thread(...).", file=sys.stderr)
+            print(
+                f"{self._message}. It was ended. Use await asyncio.sleep(...) or asyncio.to_thread(...).",
+                file=sys.stderr,
+            )
 
     def _free(self, signum: int, frame: FrameType | None) -> None:
         # Between the look and the signal the task may have yielded: then there is nobody to free.

@@ -25,7 +25,8 @@ async def sequential_order(answer):
         order, _ = await _predicted(answer, delays, "sequential")
         if order != real:
             raise Wrong(
-                f"2.1 sequential: the server answered {real}: one handler reads the next message only after finishing the "
+                f"2.1 sequential: the server answered {real}: one handler reads the next message only after "
+                "finishing the "
                 "last.",
                 did=f"predict_timeline({delays}, 'sequential')",
                 expected=f"order {real}",
@@ -40,7 +41,8 @@ async def concurrent_order(answer):
         order, _ = await _predicted(answer, delays, "concurrent")
         if order != real:
             raise Wrong(
-                f"2.1 concurrent: for delays {delays} the server answered {real}, you said {order}. With a task per message "
+                f"2.1 concurrent: for delays {delays} the server answered {real}, you said {order}. With a task "
+                "per message "
                 "the shortest finishes first.",
                 did=f"predict_timeline({delays}, 'concurrent')",
                 expected=f"order {real}",
@@ -114,7 +116,8 @@ async def _predicted(answer, delays, mode):
         order, seconds = list(order), float(seconds)
     except (TypeError, ValueError):
         raise Wrong(
-            f"2.1 result: your function returned {value!r}; it has to return two things: a list of ids and a number of seconds.",
+            f"2.1 result: your function returned {value!r}; it has to return two things: a list of ids and a "
+            "number of seconds.",
             did=did,
             expected="(order, seconds)",
             saw=repr(value),
@@ -248,7 +251,8 @@ async def ends(answer):
         await client.close()
         if not await server.ended(within=0.5):
             raise Wrong(
-                "2.2 after close: your handler still runs 0.5 s after the client left. 'async for message in ws' ends by "
+                "2.2 after close: your handler still runs 0.5 s after the client left. 'async for message in ws' "
+                "ends by "
                 "itself.",
                 did="closed the connection",
                 expected="the handler returns",
@@ -256,7 +260,8 @@ async def ends(answer):
             )
         if server.raised():
             raise Wrong(
-                f"2.2 after close: your handler raised {server.raised()} when the client left normally. Use 'async for', or "
+                f"2.2 after close: your handler raised {server.raised()} when the client left normally. Use "
+                "'async for', or "
                 "catch ConnectionClosed.",
                 did="closed the connection with 1000",
                 expected="a quiet end",
@@ -298,7 +303,7 @@ def _judge(reply, waiting):
         )
     number = reply["id"]
     if not any(type(number) is type(known) and number == known for known in waiting):
-        sent = list(waiting)[0]
+        sent = next(iter(waiting))
         raise Wrong(
             f"2.2 id: sent id {sent!r}, got {number!r}. Send back the client's id unchanged.",
             expected=f"one of the ids {list(waiting)}",
@@ -308,7 +313,7 @@ def _judge(reply, waiting):
     body = waiting[number]
     if reply.get("body") != {"double": body + body}:
         raise Wrong(
-            f'2.2 body: the answer with id {number!r} has the body {reply.get("body")!r}; it should be what '
+            f"2.2 body: the answer with id {number!r} has the body {reply.get('body')!r}; it should be what "
             f"process({body!r}) returned. Keep the id and the body of one request together.",
             expected=json.dumps({"id": number, "body": {"double": body + body}}),
             where=where,

@@ -1,0 +1,169 @@
+"""Build every notebook from its source: python notebooks/build.py [NAME ...]
+
+Lessons (`notebooks/source/*.py`) are executed and stored with their outputs. Exercises (`exercises/solutions/*.py`)
+lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun. Pristine copies go to
+`wslab/pristine/`. A notebook in which only PNG bytes would change is left untouched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # an optional grammar of jsonschema: 1.4 s at each import
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = ROOT / "notebooks" / "source"
+SOLUTIONS = ROOT / "exercises" / "solutions"
+PRISTINE = ROOT / "wslab" / "pristine"
+SEED = "1"
+CELL_LIMIT_S = 60
+
+Notebook = Any
+
+
+def lesson(
+    source: Path, predictions: dict[str, dict[str, Any]] | None = None, env: dict[str, str] | None = None
+) -> Notebook:
+    """Execute the lesson in `source` with the builder's seed and a state of its own; returns the notebook.
+
+    Args:
+        predictions: Values to put in the place of `...`, by prediction id and name.
+        env: More environment variables for the kernel, such as WSLAB_SHAKE.
+    """
+    notebook = _read(source)
+    for cell in notebook.cells:
+        for key, values in (predictions or {}).items():
+            if f'predict("{key}"' in cell.source or f'predict(\n    "{key}"' in cell.source:
+                for name, value in values.items():
+                    cell.source = re.sub(rf"\b{name}=\.\.\.", f"{name}={value!r}", cell.source)
+    with tempfile.TemporaryDirectory() as state:
+        environment = os.environ | {"WSLAB_STATE": state, "WSLAB_SEED": SEED, "PYTHONPATH": str(ROOT)} | (env or {})
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_LIMIT_S,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(source.parent.parent)}},
+        )
+        client.execute(env=environment)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("metadata", {}).clear()
+    notebook.metadata.pop("language_info", None)
+    return notebook
+
+
+def exercise(source: Path, *, solved: bool = False) -> Notebook:
+    """Derive the learner's notebook from the solutions in `source`; with `solved` the answers stay in."""
+    notebook = _read(source)
+    for cell in notebook.cells:
+        cell.source = _solution(cell.source) if solved else _stub(cell.source)
+    return notebook
+
+
+def answers(source: Path) -> dict[str, str]:
+    """The reference answers in `source`, by exercise."""
+    cells = exercise(source, solved=True).cells
+    return {_number(cell.id): cell.source for cell in cells if cell.id.startswith("answer-")}
+
+
+def _number(cell_id: str) -> str:
+    return ".".join(cell_id.split("-")[1:3])
+
+
+def _read(source: Path) -> Notebook:
+    text = source.read_text(encoding="utf-8")
+    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        wanted = dict(cell.metadata)
+        cell.metadata = nbformat.from_dict({})
+        if number := wanted.get("answer"):
+            cell.id = f"answer-{str(number).replace('.', '-')}"
+            cell.metadata["deletable"] = False
+        elif number := wanted.get("check"):
+            cell.id = f"check-{str(number).replace('.', '-')}"
+            cell.metadata |= {"deletable": False, "editable": False}
+        else:
+            digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+            seen[digest] = seen.get(digest, 0) + 1
+            cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    return notebook
+
+
+_SOLUTION = re.compile(r"^( *)# BEGIN SOLUTION\n(.*?)^ *# END SOLUTION\n?", re.M | re.S)
+_STUB = re.compile(r"^( *)# BEGIN STUB\n(.*?)^ *# END STUB\n?", re.M | re.S)
+
+
+def _solution(source: str) -> str:
+    source = _STUB.sub("", source)
+    return _SOLUTION.sub(lambda match: match[2], source).rstrip("\n")
+
+
+def _stub(source: str) -> str:
+    given = _STUB.search(source)
+    if given:
+        source = _SOLUTION.sub("", source)
+        return _STUB.sub(lambda match: re.sub(r"(?m)^( *)# ?", r"\1", match[2]), source).rstrip("\n")
+    return _SOLUTION.sub(lambda match: f"{match[1]}...\n", source).rstrip("\n")
+
+
+def without_png(notebook: Notebook) -> str:
+    """The notebook as text with its PNG bytes left out: what two builds have in common."""
+    text = nbformat.writes(notebook)
+    return re.sub(r'("image/png": )"[^"]*"', r"\1null", text)
+
+
+def store(notebook: Notebook, path: Path) -> bool:
+    """Write `notebook` unless nothing but PNG bytes would change; returns whether it was written."""
+    if path.exists() and without_png(nbformat.read(path, as_version=4)) == without_png(notebook):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return True
+
+
+def main(names: list[str]) -> None:
+    """Build the notebooks whose file name begins with one of `names`, or all."""
+    chosen = tuple(names) or ("",)
+    for source in sorted(LESSONS.glob("*.py")):
+        if source.stem.startswith(chosen):
+            _report(store_both(lesson(source), ROOT / "notebooks" / f"{source.stem}.ipynb", "lesson"), source)
+    for source in sorted(SOLUTIONS.glob("*.py")):
+        if source.stem.startswith(chosen):
+            _report(store_both(exercise(source), ROOT / "exercises" / f"{source.stem}.ipynb", "exercise"), source)
+
+
+def store_both(notebook: Notebook, path: Path, kind: str) -> bool:
+    """Store a notebook and its pristine copy."""
+    written = store(notebook, path)
+    copy = PRISTINE / kind / path.name
+    if written or not copy.exists() or copy.read_bytes() != path.read_bytes():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return written
+
+
+def _report(written: bool, source: Path) -> None:
+    print(f"{source.relative_to(ROOT)}: {'written' if written else 'unchanged'}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="the beginning of a file name, such as 02; all without")
+    main(parser.parse_args().names)

@@ -1,0 +1,24 @@
+"""What every test shares: the options of the test command, and a learner's state that is nobody's."""
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the repeated and long tests too")
+    parser.addoption("--screenshots", type=Path, metavar="DIR", help="keep the browser's screenshots here")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="repeated or long: runs with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    """Give each test predictions, progress and a seed of its own, apart from those of the person at this machine."""
+    monkeypatch.setenv("WSLAB_STATE", str(tmp_path / "state"))

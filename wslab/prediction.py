@@ -1,0 +1,230 @@
+"""Predict, then reveal: a prediction is kept, and shown beside the recording that confirms or refutes it.
+
+Values (`order=[1, 2, 0]`, `seconds=0.15`) are compared one by one; `arrows=["Client -> Server: hello", ...]` with the
+arrows of the recording. Without a prediction a reveal shows a covered card, never an error.
+
+Rules of this file: a wrong prediction costs nothing; what varies from run to run is shown in the picture only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import state, theme
+from .cards import stacked, table
+from .errors import LabError
+from .labels import label
+from .order import Row
+from .recording import Recording, narrated
+from .scene import Overlay
+
+NEAR = 0.25  # a predicted time agrees if it is off by less than this share of the truth,
+NEAR_S = 0.03  # or by less than this many seconds
+LABEL_COLUMNS = 500
+
+_asked: dict[str, str] = {}
+_ARROW = re.compile(r"\s*(?P<source>[^:]+?)\s*(?:->|→|─▶)\s*(?P<target>[^:]+?)\s*(?::\s*(?P<label>.*))?", re.S)
+
+
+def predict(key: str, question: str = "", **values: Any) -> None:
+    """Keep a prediction under `key`; values that are still `...` count as not made.
+
+    Args:
+        key: The prediction's name, such as "p2.1".
+        question: What is asked, shown again on a covered card.
+        values: The prediction: numbers, texts, lists of them, or `arrows=[...]`.
+
+    Raises:
+        LabError: If there is no value at all, or one that is none of these.
+    """
+    if not values:
+        raise LabError(f'predict("{key}") needs at least one value, such as predict("{key}", seconds=0.1)')
+    _asked[key] = question
+    open_ones = [name for name, value in values.items() if value is ...]
+    kept = state.read("predictions")
+    if open_ones:
+        if kept.pop(key, None) is not None:
+            state.write("predictions", kept)
+        print(f"{key}: no prediction yet. Put yours in the place of ... and run this cell again.")
+        return
+    if "arrows" in values:
+        for text in _list(key, values["arrows"]):
+            _parsed(text)
+    try:
+        kept[key] = json.loads(json.dumps(values))
+    except (TypeError, ValueError):
+        raise LabError(f"{key}: a prediction is a number, a text, or a list of them") from None
+    state.write("predictions", kept)
+    print(f"{key}: noted: " + ", ".join(f"{name}={value!r}" for name, value in values.items()))
+
+
+def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
+    """Show `evidence` beside the prediction made under `key`; a covered card while there is none.
+
+    Args:
+        key: The prediction's name.
+        evidence: A recording, or another picture of the kit.
+        truth: What was recorded or measured, under the names used in `predict`.
+    """
+    prediction = state.read("predictions").get(key)
+    if not isinstance(prediction, dict):
+        return Reveal(key, question=_asked.get(key, ""))
+    lines = [_compared(name, prediction.get(name), value) for name, value in truth.items()]
+    overlay = Overlay()
+    if "arrows" in prediction and isinstance(evidence, Recording):
+        overlay = _overlay(prediction["arrows"], evidence.rows)
+        met = len(overlay.foreseen)
+        lines.append(
+            Compared(
+                "arrows",
+                theme.count(len(prediction["arrows"]), "arrow"),
+                f"{theme.count(len(evidence.rows), 'arrow')}, {met} of them foreseen",
+                not overlay.unforeseen and not overlay.imagined,
+            )
+        )
+    return Reveal(key, evidence=evidence, lines=lines, overlay=overlay)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One predicted value beside the truth; `varies` if the truth differs from run to run."""
+
+    name: str
+    said: str
+    truth: str
+    agrees: bool
+    varies: bool = False
+
+    def text(self, *, measured: bool) -> str:
+        truth = self.truth if measured or not self.varies else "measured, see the picture"
+        verdict = "✓ agrees" if self.agrees else "✗ differs"
+        return f"{self.name:<10} you said {self.said:<16} recorded {truth:<26} {verdict}"
+
+
+@dataclass(frozen=True)
+class Reveal:
+    """A covered card, or a prediction beside its evidence."""
+
+    key: str
+    question: str = ""
+    evidence: Any = None
+    lines: Sequence[Compared] = ()
+    overlay: Overlay = field(default_factory=Overlay)
+
+    @property
+    def covered(self) -> bool:
+        return self.evidence is None and not self.lines
+
+    def __str__(self) -> str:
+        if self.covered:
+            return "\n".join(self._card())
+        out = [f"{self.key}: your prediction beside the recording", *(line.text(measured=False) for line in self.lines)]
+        if self.evidence is not None:
+            out += ["", self._evidence_text()]
+        return "\n".join(line.rstrip() for line in "\n".join(out).splitlines())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        bundle = {"text/plain": str(self)}
+        if not narrated():
+            bundle["image/png"] = base64.b64encode(self.png()).decode()
+        return bundle
+
+    def png(self) -> bytes:
+        """The card, or the comparison above the picture of the evidence."""
+        if self.covered:
+            return table(self._card(), covered=True)
+        head = table(
+            [f"{self.key}: your prediction beside the recording", *(line.text(measured=True) for line in self.lines)]
+        )
+        picture = self._evidence_png()
+        return stacked([head, picture]) if picture else head
+
+    def _card(self) -> list[str]:
+        question = [self.question] if self.question else []
+        return [
+            f"{self.key} is covered: first your prediction, then the picture.",
+            *question,
+            "Change the cell with predict(...) above, run it, then run this cell again.",
+        ]
+
+    def _evidence_text(self) -> str:
+        if isinstance(self.evidence, Recording):
+            return self.evidence.text(self.overlay)
+        return str(self.evidence)
+
+    def _evidence_png(self) -> bytes | None:
+        if isinstance(self.evidence, Recording):
+            return self.evidence.png(self.overlay)
+        return self.evidence.png() if hasattr(self.evidence, "png") else None
+
+
+def _compared(name: str, said: Any, truth: Any) -> Compared:
+    varies = isinstance(truth, float)
+    text = f"{truth:.2f}" if varies else _shown(truth)
+    return Compared(name, "nothing" if said is None else _shown(said), text, _agrees(said, truth), varies)
+
+
+def _shown(value: Any) -> str:
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+        if isinstance(value, str)
+        else json.dumps(value, default=str)
+    )
+
+
+def _agrees(said: Any, truth: Any) -> bool:
+    if isinstance(truth, float) and isinstance(said, (int, float)) and not isinstance(said, bool):
+        return abs(said - truth) <= max(NEAR * abs(truth), NEAR_S)
+    if isinstance(said, str) and isinstance(truth, str):
+        return said.strip().casefold() == truth.strip().casefold()
+    return bool(said == json.loads(json.dumps(truth, default=str)))
+
+
+def _list(key: str, arrows: Any) -> list[str]:
+    if not isinstance(arrows, (list, tuple)) or not all(isinstance(item, str) for item in arrows):
+        raise LabError(f'{key}: arrows is a list of texts such as "Client -> Server: hello"')
+    return list(arrows)
+
+
+def _parsed(text: str) -> tuple[str, str, str]:
+    found = _ARROW.fullmatch(text)
+    if found is None:
+        raise LabError(f'not an arrow: {text!r}. Write "Client -> Server: hello": from, to, and what it carries')
+    return found["source"].strip(), found["target"].strip(), (found["label"] or "").strip()
+
+
+def _overlay(arrows: Sequence[str], rows: Sequence[Row]) -> Overlay:
+    """Match predicted with recorded arrows in order: the longest common sequence."""
+    wanted = [_parsed(text) for text in arrows]
+    best = [[0] * (len(rows) + 1) for _ in range(len(wanted) + 1)]
+    for i in reversed(range(len(wanted))):
+        for j in reversed(range(len(rows))):
+            same = 1 + best[i + 1][j + 1] if _meets(wanted[i], rows[j]) else 0
+            best[i][j] = max(same, best[i + 1][j], best[i][j + 1])
+    foreseen, imagined, i, j = set(), [], 0, 0
+    while i < len(wanted):
+        if j < len(rows) and _meets(wanted[i], rows[j]) and best[i][j] == 1 + best[i + 1][j + 1]:
+            foreseen.add(rows[j].number)
+            i, j = i + 1, j + 1
+        elif j < len(rows) and best[i][j + 1] >= best[i + 1][j]:
+            j += 1
+        else:
+            imagined.append(wanted[i])
+            i += 1
+    unforeseen = [row.number for row in rows if row.number not in foreseen]
+    return Overlay(foreseen=foreseen, unforeseen=unforeseen, imagined=imagined)
+
+
+def _meets(arrow: tuple[str, str, str], row: Row) -> bool:
+    source, target, text = (part.casefold() for part in arrow)
+    event = row.event
+    return (source, target) == (event.source.casefold(), event.target.casefold()) and text in label(
+        event
+    ).text.casefold()
