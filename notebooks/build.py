@@ -54,6 +54,7 @@ def lesson(
             timeout=CELL_LIMIT_S,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,
             resources={"metadata": {"path": str(source.parent.parent)}},
         )
         client.execute(env=environment)

@@ -1,7 +1,7 @@
 """Run notebooks as a person does: in JupyterLab, in a real browser, with Run All.
 
-A folder goes in; the cells as the browser shows them come out, with screenshots. nbclient and nbval run one cell at a time
-and miss what only Run All meets (a notebook that hangs because its loop was patched, an image that is not drawn).
+A folder goes in; the cells as the browser shows them come out, with screenshots. nbclient and nbval run one cell at a
+time and miss what only Run All meets (a notebook that hangs because its loop was patched, an image that is not drawn).
 
     with Lab(folder) as lab, lab.open("lesson.ipynb") as notebook:
         cells = notebook.run_all()
@@ -17,12 +17,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
+
+__all__ = ["CHROMIUM", "Error", "Lab", "Notebook"]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = (
@@ -77,15 +79,17 @@ SCROLL = """async top => {
     outer.scrollTop = top;
     await new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)));
     await Promise.all([...outer.querySelectorAll('img')].map(image => image.decode().catch(() => null)));
-    return [outer.scrollTop, outer.clientHeight, outer.scrollHeight];
+    const last = panel.content.widgets.at(-1).node;
+    const ended = last.isConnected && last.getBoundingClientRect().bottom <= outer.getBoundingClientRect().bottom;
+    return [outer.scrollTop + outer.clientHeight, ended];
 }"""
 
 
 class Lab:
     """JupyterLab serving `folder`, and a browser; both end with the `with` block, kernels included."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, variables=()):
+        self.folder, self._variables = Path(folder), dict(variables)
 
     def __enter__(self):
         self._home = tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)
@@ -95,6 +99,7 @@ class Lab:
             self._start()
             self._playwright = sync_playwright().start()
             self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            self._context = self._browser.new_context(viewport=VIEWPORT)  # its cache saves compiling JupyterLab again
         except BaseException:
             self.__exit__()
             raise
@@ -111,11 +116,15 @@ class Lab:
                 end(self._process)
             self._home.cleanup()
 
+    @property
+    def pid(self):
+        """The server's process id; its children are the kernels."""
+        return self._process.pid
+
     def _start(self):
-        """Start the server; returns once it answers. All that it writes outside the folder goes to a folder of its own."""
+        """Start the server; returns once it answers. What it writes outside the folder goes to one of its own."""
         home = Path(self._home.name)
-        names = "CONFIG_DIR DATA_DIR RUNTIME_DIR".split()
-        variables = {f"JUPYTER_{name}": str(home / name) for name in names}
+        variables = {f"JUPYTER_{name}": str(home / name) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
         variables |= {f"JUPYTERLAB_{name}": str(home / name) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
         variables |= {"IPYTHONDIR": str(home / "ipython"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         for extension, plugins in SETTINGS.items():
@@ -130,7 +139,11 @@ class Lab:
             command.append("--allow-root")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | variables
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **variables, **self._variables},
             )
         self._url = self._answered(home / "RUNTIME_DIR")
 
@@ -149,20 +162,18 @@ class Lab:
         raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text('utf-8', 'replace')[-3000:]}")
 
     def _request(self, path, method="GET"):
-        request = urllib.request.Request(
-            self._url + path, method=method, headers={"Authorization": f"token {TOKEN}"}
-        )
+        request = urllib.request.Request(self._url + path, method=method, headers={"Authorization": f"token {TOKEN}"})
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
             return answer.read()
 
     @contextmanager
     def open(self, name):
         """Show the notebook `name` in a new page with a new kernel, and end both after the `with` block."""
-        page = self._browser.new_page(viewport=VIEWPORT)
+        page = self._context.new_page()
         try:
             page.goto(f"{self._url}lab/tree/{quote(name)}?token={TOKEN}&reset")
             notebook = Notebook(page, name)
-            notebook.evaluate(READY, name, limit_s=READY_S)
+            notebook.evaluate(READY, name, what="a kernel that answers")
             yield notebook
         finally:
             page.close()
@@ -176,15 +187,18 @@ class Notebook:
     def __init__(self, page, name):
         self.page, self.name = page, name
 
-    def evaluate(self, script, argument=None, limit_s=READY_S):
-        """Run an asynchronous function in the page; a promise that is not kept in `limit_s` raises."""
-        late = f"late => Promise.race([({script})(late.argument), new Promise((_, refuse) => setTimeout(() => "
-        late += "refuse(new Error(`not done after ${late.limit_s} s`)), late.limit_s * 1000))])"
-        return self.page.evaluate(late, {"argument": argument, "limit_s": limit_s})
+    def evaluate(self, script, argument=None, *, what="the page's answer", limit_s=READY_S):
+        """Run an asynchronous function in the page; raises where `what` has not come after `limit_s`."""
+        bounded = f"""({{argument, what, limit_s}}) => Promise.race([
+            ({script})(argument),
+            new Promise((_, refuse) => setTimeout(
+                () => refuse(new Error(`${{what}} has not come after ${{limit_s}} s`)), limit_s * 1000)),
+        ])"""
+        return self.page.evaluate(bounded, {"argument": argument, "what": f"{self.name}: {what}", "limit_s": limit_s})
 
     def run_all(self):
         """Choose Run All Cells; the cells (nbformat) once the last has answered, or the first has failed."""
-        self.evaluate(RUN_ALL, limit_s=RUN_S)
+        self.evaluate(RUN_ALL, what="the end of Run All", limit_s=RUN_S)
         return self.cells()
 
     def cells(self):
@@ -198,33 +212,24 @@ class Notebook:
     def screenshots(self, folder):
         """Photograph the notebook from top to bottom; returns the files."""
         folder.mkdir(parents=True, exist_ok=True)
-        files, top = [], 0
-        while True:
-            reached, page_height, height = self.evaluate(SCROLL, top)
+        files, top, ended = [], 0, False
+        while not ended:
+            top, ended = self.evaluate(SCROLL, top)
             files.append(folder / f"{Path(self.name).stem}-{len(files) + 1:02}.png")
             self.page.screenshot(path=files[-1])
-            if reached + page_height >= height - 1:
-                return files
-            top = reached + page_height
+        return files
 
 
 def end(process, limit_s=10):
-    """End `process` and everything that it started, gently first."""
-    family = []
-    if process.poll() is None:
-        try:
-            family = psutil.Process(process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            pass
-        process.terminate()
+    """End `process`, gently first, and everything that it started."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
     try:
         process.wait(limit_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
     for child in family:  # psutil compares start times: an id that was given to another process is left alone
-        try:
+        with suppress(psutil.NoSuchProcess):
             child.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(family, timeout=limit_s)

@@ -50,7 +50,7 @@ def test_with_a_prediction_both_stand_side_by_side(recording, capsys):
     predict("p", "?", order=[0, 1], name="Client", count=3)
     assert capsys.readouterr().out == "p: noted: order=[0, 1], name='Client', count=3\n"
     text = str(reveal("p", recording, order=[1, 0], name="client", count=3))
-    assert "order      you said [0, 1]           recorded [1, 0]                    ✗ differs" in text
+    assert "order  you said [0, 1]         recorded [1, 0]                     ✗ differs" in text
     assert text.count("✓ agrees") == 2
     assert 'TEXT "hello"' in text
 

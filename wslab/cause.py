@@ -3,17 +3,18 @@
 `recv()` of a served connection opens a `Turn`. The turn lives in a context variable, so tasks and threads that the
 handler starts know it too; what is done in it gets a `Cause`.
 
-Rules of this file: no sockets, and nothing here changes what the observed program does. A link does not flow back from
-`gather()` and not through a queue: `order` then falls back on what was observed, and a settled step repairs it.
+Rules of this file: no sockets, and nothing here changes what the observed program does. A link does not flow through a
+queue: `order` then falls back on what was observed, and a settled step repairs it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
+from typing import Any
 
 from .trace import ASKING, ENDING, OPENING, Cause, Take, publish
 
@@ -31,18 +32,20 @@ class Link:
     taken: int = 0
     sent: int = 0
     causes: dict[int, Cause] = field(default_factory=dict)
-    handler: asyncio.Task[object] | None = None
-    turn: Turn | None = None
+    handler: asyncio.Task[Any] | None = None
+    context: Context | None = None
 
     def asked(self) -> None:
         """The opening request is looked at, in the task that will run the handler."""
         self.handler = asyncio.current_task()
         self._begin(ASKING)
 
-    def opened(self) -> None:
-        """The handler starts, in the current task."""
-        self.handler = asyncio.current_task()
+    async def run(self, handler: Coroutine[Any, Any, None]) -> None:
+        """Run the handler, in a context that stays within reach."""
         self._begin(OPENING)
+        self.context = copy_context()
+        self.handler = asyncio.get_running_loop().create_task(handler, context=self.context)
+        await self.handler
 
     def took(self) -> None:
         """`recv()` returned a message."""
@@ -61,8 +64,11 @@ class Link:
         self.sent += 1
 
     def _begin(self, message: int) -> None:
-        self.turn = Turn(self, message)
-        _turn.set(self.turn)
+        turn = Turn(self, message)
+        _turn.set(turn)
+        # `asyncio.wait_for(ws.recv(), …)` of Python 3.11 runs recv in a task, whose context does not flow back.
+        if self.context is not None and asyncio.current_task() is not self.handler:
+            self.context.run(_turn.set, turn)
 
 
 class Turn:
@@ -102,8 +108,4 @@ def current_cause() -> Cause | None:
         task = asyncio.current_task()
     except RuntimeError:  # a thread without a loop, such as that of `asyncio.to_thread`
         task = None
-    own = task is not None and turn.link.handler is task
-    if own:
-        # `asyncio.wait_for(ws.recv(), …)` of Python 3.11 runs recv in a task, whose context does not flow back.
-        turn = turn.link.turn or turn
-    return turn.cause(own)
+    return turn.cause(own=task is not None and turn.link.handler is task)

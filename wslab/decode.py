@@ -188,19 +188,15 @@ class _Stream:
         self.reader.discard()
         if reason:
             rest = self._unfinished(rest) if self.framed else mask_secrets(rest, head=True, more=True)
-            out.append(
-                Event(kind=Kind.INVALID, up=self.up, raw=rest[:KEEP_BYTES], wire_bytes=len(rest), note=reason)
-            )
+            out.append(Event(kind=Kind.INVALID, up=self.up, raw=rest[:KEEP_BYTES], wire_bytes=len(rest), note=reason))
 
     def _unfinished(self, raw: bytes) -> bytes:
         """A frame that is no frame, or half of one, without its secrets."""
         start = payload_start(raw)
-        content = raw[start:]
-        if not content or not longest_secret():
+        if len(raw) == start or not longest_secret():
             return raw
-        compressed = bool(raw[0] & 0x40) or self.compressed
-        payload = self.mask(unmask(raw, start, content), more=True)
-        return remask(raw, payload, compressed=compressed)
+        payload = self.mask(unmask(raw, start, raw[start:]), more=True)
+        return remask(raw, payload, compressed=bool(raw[0] & 0x40) or self.compressed)
 
     def read_exact(self, n: int) -> Generator[None, None, bytes | bytearray]:
         return self._keep((yield from self.reader.read_exact(n)))

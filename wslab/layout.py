@@ -1,17 +1,26 @@
 """What of a scene is shown, and how much room it gets: shared by text and picture, so that both show the same.
 
-Rules of this file: pure functions; columns in, columns out.
+Rules of this file: pure functions; a text is measured in columns, a picture in inches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
+from .labels import size
 from .scene import Arrow, Overlay, Scene
-from .theme import count
+from .theme import WIDTH_IN, count
 
-LIMIT = 60  # arrows that a diagram shows; of more, the middle is left out
-FIRST, LAST, AROUND = 35, 20, 2
+LIMIT = 48  # arrows that a diagram shows; of more, the middle is left out
+FIRST, LAST, AROUND = 30, 14, 1
+
+# Inches between the rows of a picture: few rows, many rows, and what measured time and the end of a step add.
+LINE, LINE_OF_MANY, MANY = 0.335, 0.29, 32
+WAIT_MOST, WAIT_PER_LOG_MS, STEP = 0.42, 0.085, 0.14
+LANES_FROM = 1.25  # inches: the first lane of a picture
+WIDEST = 60  # columns of a label, if it is alone on its line
+ENDS = 6  # columns of an arrow beside its label
 
 ORDER_IS_REAL = "Order is real along one line and from cause to effect."
 ANY_ORDER = "Arrows joined by ┊ could have happened in any order; they are drawn by name."
@@ -60,3 +69,42 @@ def spread(needs: Iterable[tuple[int, int, int]], gaps: int, *, least: int, tota
     while sum(columns) > total and max(columns, default=0) > least:
         columns[columns.index(max(columns))] -= 1
     return columns
+
+
+def heights(rows: Sequence[Arrow | int], top: float) -> list[float]:
+    """How far down each row of a picture stands: the gap above it grows with the measured time, ever slower."""
+    places: list[float] = []
+    y, before = top, None
+    for row in rows:
+        if places:
+            y += LINE if len(rows) <= MANY else LINE_OF_MANY
+        if isinstance(before, Arrow) and isinstance(row, Arrow):
+            waited_ms = max(0.0, row.event.at - before.event.at) * 1000
+            y += min(WAIT_MOST, WAIT_PER_LOG_MS * math.log1p(waited_ms))
+            y += STEP if row.event.step != before.event.step else 0.0
+        places.append(y)
+        before = row
+    return places
+
+
+def lanes_at(scene: Scene, rows: Sequence[Arrow | int], boxes: Sequence[float], letter: float) -> list[float]:
+    """How far right each lane of a picture stands: room goes to the longest labels.
+
+    `boxes` are how wide the lanes' names are drawn, `letter` how wide a letter of a label is.
+    """
+    if not boxes:
+        return []
+    last = len(boxes) - 1
+    arrows = [row for row in rows if isinstance(row, Arrow)]
+    if last <= 1 and scene.lanes[last].role == "server":
+        margin = 1.95  # beside the last lane stands what is said of a push
+    elif scene.slots(last) or any(arrow.push and arrow.right == last for arrow in arrows):
+        margin = 0.9
+    else:
+        margin = boxes[last] / 2 + 0.15
+    first = max(LANES_FROM, 0.92 + boxes[0] / 2)
+    room = WIDTH_IN - first - margin
+    needs = [(row.left, row.right, min(row.label.width + len(size(row.event)), WIDEST) + ENDS) for row in arrows]
+    needs += [(i, i + 1, int((boxes[i] + boxes[i + 1]) / 2 / letter) + 2) for i in range(last)]
+    columns = spread(needs, last, least=9, total=int(room / letter) - last)
+    return [first + room * sum(columns[:i]) / max(sum(columns), 1) for i in range(last + 1)]

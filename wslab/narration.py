@@ -1,7 +1,7 @@
 """The sequence diagram of a recording in sentences: one for each arrow, for screen readers, and one as its title.
 
-Rules of this file: pure functions; the same numbers as in every picture, nothing left out, and nothing that differs from
-run to run.
+Rules of this file: pure functions; the same numbers as in every picture, nothing left out, and nothing that differs
+from run to run.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ Rules of this file: arrows stand where they were measured; only labels move, so 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from .labels import size
 from .scene import Arrow, scene
@@ -74,8 +75,6 @@ def spread_labels(wanted: list[float], top: float, bottom: float, step: float = 
 
 
 def _words(arrow: Arrow, columns: int) -> str:
-    from dataclasses import replace
-
     tail = f"{arrow.label.tail}  {size(arrow.event)}" if size(arrow.event) else arrow.label.tail
     return replace(arrow.label, body=drawable(arrow.label.body), tail=tail).fit(columns)
 

@@ -100,13 +100,14 @@ class Compared:
     agrees: bool
     varies: bool = False
 
-    def text(self, *, measured: bool) -> str:
+    def text(self, columns: int, *, measured: bool) -> str:
+        """The comparison in a line, its name padded to `columns`."""
         truth = self.truth if measured or not self.varies else "measured, see the picture"
         verdict = "✓ agrees" if self.agrees else "✗ differs"
-        return f"{self.name:<10} you said {self.said:<16} recorded {truth:<26} {verdict}"
+        return f"{self.name:<{columns}}  you said {self.said:<14} recorded {truth:<26} {verdict}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reveal:
     """A covered card, or a prediction beside its evidence."""
 
@@ -120,10 +121,10 @@ class Reveal:
     def covered(self) -> bool:
         return self.evidence is None and not self.lines
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self.covered:
             return "\n".join(self._card())
-        out = [f"{self.key}: your prediction beside the recording", *(line.text(measured=False) for line in self.lines)]
+        out = self._table(measured=False)
         if self.evidence is not None:
             out += ["", self._evidence_text()]
         return "\n".join(line.rstrip() for line in "\n".join(out).splitlines())
@@ -138,11 +139,14 @@ class Reveal:
         """The card, or the comparison above the picture of the evidence."""
         if self.covered:
             return table(self._card(), covered=True)
-        head = table(
-            [f"{self.key}: your prediction beside the recording", *(line.text(measured=True) for line in self.lines)]
-        )
+        head = table(self._table(measured=True))
         picture = self._evidence_png()
         return stacked([head, picture]) if picture else head
+
+    def _table(self, *, measured: bool) -> list[str]:
+        columns = max((len(line.name) for line in self.lines), default=0)
+        compared = [line.text(columns, measured=measured) for line in self.lines]
+        return [f"{self.key}: your prediction beside the recording", *compared]
 
     def _card(self) -> list[str]:
         question = [self.question] if self.question else []
@@ -225,6 +229,6 @@ def _overlay(arrows: Sequence[str], rows: Sequence[Row]) -> Overlay:
 def _meets(arrow: tuple[str, str, str], row: Row) -> bool:
     source, target, text = (part.casefold() for part in arrow)
     event = row.event
-    return (source, target) == (event.source.casefold(), event.target.casefold()) and text in label(
-        event
-    ).text.casefold()
+    if (source, target) != (event.source.casefold(), event.target.casefold()):
+        return False
+    return text in label(event).fit(LABEL_COLUMNS).casefold()

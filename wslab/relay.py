@@ -16,7 +16,7 @@ HELD_BYTES = 1 << 18  # what a side may hold back before it stops reading
 class Relay:
     """A client's TCP connection and the one that was dialled to the server for it.
 
-    A subclass says what happens beside the relaying: `dial`, `hold`, `record`, `record_end` and `forgotten`. While `lost`,
+    A subclass says what happens beside the relaying: `dial`, `hold`, `record`, `record_end`, `forgotten`. While `lost`,
     every byte vanishes.
     """
 

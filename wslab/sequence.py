@@ -1,6 +1,6 @@
 """The sequence diagram of a recording, as text.
 
-A trace goes in, complete Unicode text comes out: lanes, numbered arrows, what a server is at work on, and the order that
+A trace goes in, complete Unicode text comes out: lanes, numbered arrows, what a server is at work on, and which order
 is real. `narration` and `sequence_png` hold its two other forms, `Overlay` what a check or a prediction lays over it.
 
 Rules of this file: pure functions, and nothing that differs from run to run: no times, ports, keys or chunk counts.
@@ -9,7 +9,7 @@ Rules of this file: pure functions, and nothing that differs from run to run: no
 from __future__ import annotations
 
 from .labels import Label, size
-from .layout import IMAGINED, captions, counts, shown, spread
+from .layout import ENDS, IMAGINED, WIDEST, captions, counts, shown, spread
 from .narration import finding, narrate
 from .observed import observed_png
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
@@ -21,8 +21,6 @@ __all__ = ["Overlay", "finding", "narrate", "observed_png", "png", "text"]
 
 COLUMNS = 110
 LEAST = 8  # columns between two lanes
-WIDEST = 60  # columns of a label, if it is alone on its line
-ENDS = 6  # columns of an arrow beside its label
 NAME = 24
 HERE = "  ◀── here"
 

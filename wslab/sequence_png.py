@@ -6,87 +6,66 @@ arrow has a form of its own, not only a colour.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from .labels import Label, size
-from .layout import IMAGINED, captions, counts, shown, spread
+from .layout import IMAGINED, captions, counts, heights, lanes_at, shown
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
-from .theme import (
-    INK,
-    MONO_EM,
-    REST,
-    SERVER,
-    STORE,
-    WIDTH_IN,
-    count,
-    drawable,
-    escape,
-    milliseconds,
-)
+from .strokes import HEADER, box_width, form, heading, lane, sheet_of, stroke
+from .theme import INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, milliseconds
 from .trace import Trace
 
-if TYPE_CHECKING:
-    pass
-
 WORK = "#f9e0d0"
-
-LANES_FROM = 1.25  # inches
 LETTERS = (8.3, 8.3, 7.9, 7.4)  # points, with up to so many lanes
-ROW, ROW_OF_MANY, MANY = 0.335, 0.29, 32
-BAR, BAR_STEP = 0.11, 0.15
-GAP_MOST, GAP_PER_LOG_MS = 0.42, 0.085
+BAR, BAR_STEP = 0.11, 0.15  # inches: work on a message, and beside it other work at the same time
+LINE = 0.335
+PINGS = "Keepalive pings are not shown."
 
 
 def png(trace: Trace, *, title: str = "", show_pings: bool = False, overlay: Overlay = NOTHING) -> bytes:
     """Return the sequence diagram of `trace` as an opaque PNG, 7.2 inches wide."""
-    return _Drawing(scene(trace, show_pings=show_pings, imagined=overlay.imagined), overlay, title).draw()
+    drawn = scene(trace, show_pings=show_pings, imagined=overlay.imagined)
+    lines = captions(drawn) if drawn.arrows else ["Nothing crossed the wire."]
+    if not show_pings and any(event.keepalive for event in trace):
+        lines.append(PINGS)
+    if overlay.foreseen or overlay.unforeseen:
+        lines.append("✓ foreseen   ! not foreseen")
+    return _Drawing(drawn, overlay, title, lines).draw()
 
 
 class _Drawing:
     """One diagram: where everything stands, then the strokes in the order in which they cover each other."""
 
-    def __init__(self, drawn: Scene, overlay: Overlay, title: str) -> None:
-        self.scene, self.overlay = drawn, overlay
-        self.title = title
+    def __init__(self, drawn: Scene, overlay: Overlay, title: str, lines: list[str]) -> None:
+        self.scene, self.overlay, self.title, self.lines = drawn, overlay, title, lines
+        rows = shown(drawn, overlay)
         self.letter = LETTERS[min(len(drawn.lanes), len(LETTERS)) - 1]
-        self.rows = shown(drawn, overlay)
-        self.places = self._places()
-        self.bottom = (self.places[-1].y if self.places else HEADER + 0.4) + 0.3
+        self.rows = list(zip(rows, heights(rows, HEADER + 0.64), strict=True))
+        self.bottom = (self.rows[-1][1] if rows else HEADER + 0.4) + 0.3
         self.imagined = self.bottom + 0.12
         if overlay.imagined:
-            self.bottom = self.imagined + ROW * len(overlay.imagined) + 0.28
-        self.at = self._lanes_at()
-
-        lines = captions(drawn) if drawn.arrows else ["Nothing crossed the wire."]
-        if overlay.foreseen or overlay.unforeseen:
-            lines.append("✓ foreseen   ! not foreseen")
+            self.bottom = self.imagined + LINE * len(overlay.imagined) + 0.28
+        boxes = [box_width(drawn, index) for index in range(len(drawn.lanes))]
+        self.at = lanes_at(drawn, rows, boxes, MONO_EM * self.letter / 72)
         self.sheet = sheet_of(self.bottom + 0.2 + 0.18 * len(lines))
-        self.lines = lines
 
     def draw(self) -> bytes:
         self._head()
         self._works()
-        before = None
-        for place in self.places:
-            if place.rule:
-                self._rule(place.rule)
-            if isinstance(place.row, int):
-                self._elided(place.row, place.y)
-            else:
-                self._row(place.row, place.y, before)
-            before = place.y
+        before: Arrow | None = None
+        above = 0.0
+        for row, y in self.rows:
+            if isinstance(row, int):
+                self._elided(row, y)
+                before = None
+                continue
+            if before is not None and before.event.step != row.event.step:
+                self._rule(y - 0.3)
+            self._row(row, y, above if before is not None and row.free else None)
+            before, above = row, y
         self._imagined()
         for index, line in enumerate(self.lines):
-            self.sheet.text(
-                0.16,
-                self.bottom + 0.14 + 0.18 * index,
-                line,
-                face="italic" if index < 2 else "sans",
-                size=8,
-                color=REST,
-            )
+            self.sheet.text(0.16, self.bottom + 0.14 + 0.18 * index, line, face="italic", size=8, color=REST)
         return self.sheet.png()
 
     def _head(self) -> None:
@@ -99,11 +78,11 @@ class _Drawing:
             lane(self.sheet, self.scene, index, at, self.bottom - 0.06)
 
     def _works(self) -> None:
-        heights = {place.row.number: place.y for place in self.places if isinstance(place.row, Arrow)}
+        at = {row.number: y for row, y in self.rows if isinstance(row, Arrow)}
         for work in self.scene.works:
-            if work.until not in heights or work.after not in heights:
+            if work.until not in at or work.after not in at:
                 continue
-            top, bottom = heights[work.after] + 0.08, heights[work.until] + 0.045
+            top, bottom = at[work.after] + 0.08, at[work.until] + 0.045
             left = self.at[work.lane] - BAR / 2 + BAR_STEP * work.slot
             self.sheet.box(left, top, BAR, bottom - top, edge=SERVER, fill=WORK, weight=1.1)
 
@@ -112,7 +91,7 @@ class _Drawing:
         works = self.scene.working(lane, number)
         return max((BAR / 2 + BAR_STEP * work.slot for work in works), default=0.0)
 
-    def _row(self, arrow: Arrow, y: float, before: float | None) -> None:
+    def _row(self, arrow: Arrow, y: float, joined: float | None) -> None:
         sheet, number = self.sheet, arrow.number
         sheet.text(0.3, y, str(number), face="bold", size=8.5, across="center")
         sheet.text(
@@ -123,8 +102,8 @@ class _Drawing:
             color=REST,
             across="right",
         )
-        if arrow.free and before is not None:
-            sheet.line([(0.3, before + 0.09), (0.3, y - 0.09)], color=INK, weight=1.4, dashes=(1.5, 2))
+        if joined is not None:
+            sheet.line([(0.3, joined + 0.09), (0.3, y - 0.09)], color=INK, weight=1.4, dashes=(1.5, 2))
         if number in self.overlay.unforeseen:
             sheet.text(0.1, y, "!", face="bold", size=12, color=SERVER, across="center")
         elif number in self.overlay.foreseen:
@@ -190,7 +169,7 @@ class _Drawing:
             return
         self.sheet.text(0.16, self.imagined, f"{IMAGINED.capitalize()}:", face="bold", size=8.5, color=REST)
         for index, (source, target, words) in enumerate(self.overlay.imagined):
-            y = self.imagined + 0.02 + ROW * (index + 1)
+            y = self.imagined + 0.02 + LINE * (index + 1)
             start, end = self.at[self.scene.place(source)], self.at[self.scene.place(target)]
             if start != end:
                 self.sheet.arrow(start, end, y, color=REST, weight=1.4, dashes=(4, 3), open=True)

@@ -13,7 +13,7 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +29,7 @@ from .sources import LogRecorder
 from .tap import Tap
 from .watchdog import BlockedLoop, protect, release
 
-Handler = Callable[[ServerConnection], Awaitable[None]]
+Handler = Callable[[ServerConnection], Coroutine[Any, Any, None]]
 ProcessRequest = Callable[[ServerConnection, Request], Any]
 
 HOST = "127.0.0.1"
@@ -162,10 +162,8 @@ def running_servers() -> list[Server]:
 
 async def _start(server: Server, handler: Handler, tap: bool, options: dict[str, Any]) -> None:
     async def linked(ws: ServerConnection) -> None:
-        if isinstance(ws, LinkedConnection):
-            ws.link.opened()
         try:
-            await handler(ws)
+            await (ws.link.run(handler(ws)) if isinstance(ws, LinkedConnection) else handler(ws))
         except BlockedLoop as exc:  # thrown by the watchdog; to the library it is an error like any other
             error = RuntimeError(str(exc))
             server.errors.append(error)

@@ -44,7 +44,7 @@ class Sheet:
     ) -> None:
         """Write `text` with the middle of its capitals at `y`; `paper` covers what is behind it."""
         image, descent = letters(text, face, size)
-        high, wide = image.shape
+        wide = image.shape[1]
         left = x * DPI - {"left": 0.0, "center": wide / 2, "right": wide}[across]
         base = (self.height - y) * DPI - MIDDLE * size / 72 * DPI
         if paper:

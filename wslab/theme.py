@@ -1,6 +1,6 @@
 """The look that all pictures share: colours, sizes, fonts, and text that stays inside its place.
 
-Rules of this file: matplotlib is imported only by what draws, pyplot never; the same figure gives the same bytes; nothing
+Rules of this file: only what draws imports matplotlib, and never pyplot; the same figure gives the same bytes; nothing
 that a peer sent can move a cursor, reverse a line or be taken for markup.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wcwidth import wcwidth
 
@@ -145,7 +145,7 @@ def drawable(text: str, face: str = "mono") -> str:
 
 def measure(text: str, face: str, size: float) -> float:
     """How wide `text` is in a figure, in inches."""
-    return letters(text, face, size)[0].shape[1] / DPI
+    return float(letters(text, face, size)[0].shape[1]) / DPI
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +178,7 @@ def png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     small = image.quantize(PALETTE, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

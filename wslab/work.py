@@ -1,7 +1,7 @@
 """Rows in canonical order in; which TCP connection each belongs to, and when a server was at work on a message, out.
 
-A handler is at work on a message from the moment at which it took it from `recv()` until the last frame that it sent for
-it. That shows a handler that works in turn (one interval after another) beside one that does not (intervals overlap).
+A handler is at work on a message from the moment at which it took it from `recv()` until the last frame that it sent
+for it. So a handler that works in turn (one interval after another) is told from one that does not (they overlap).
 
 Rules of this file: pure functions.
 """

@@ -49,6 +49,7 @@ from wslab import enable_nested, predict, record, reveal, running_servers, serve
 # Now the self-check. It looks at the versions, starts a server, sends it a message and waits for the message to come back. You need not
 # understand the code yet. At the end of this lesson you will.
 
+
 # %%
 async def echo(ws):
     async for message in ws:
@@ -152,6 +153,7 @@ reveal("p0.1", three, count=len(three.rows))
 #
 # **Question.** `async def` makes a *coroutine function*. What happens when you call it like any other function?
 
+
 # %%
 async def boil():
     await asyncio.sleep(0.2)
@@ -187,6 +189,7 @@ await watch_loop(boil())
 #
 # **Change one thing.** Two recipes, one after the other.
 
+
 # %%
 async def toast():
     await asyncio.sleep(0.1)
@@ -210,6 +213,7 @@ await watch_loop(one_by_one())
 # `asyncio.gather(...)` takes several coroutines, runs them side by side, and waits until all of them are done.
 #
 # **Predict.** `boil` waits 0.2 s, `toast` 0.1 s. How many seconds does `together` take?
+
 
 # %%
 async def together():
@@ -239,6 +243,7 @@ reveal("p0.2", picture, seconds=picture.seconds)
 #
 # **Predict.** `scrub` sleeps 0.2 s in this way, `toast` waits 0.1 s as before. How many seconds do they take side by side, and which of the
 # two is done first?
+
 
 # %%
 async def scrub():
@@ -271,6 +276,7 @@ reveal("p0.3", picture, seconds=picture.seconds, first=picture.finished[0])
 # **Question.** Can you start something, do something else, and collect the result later? `asyncio.create_task` does the first half of what
 # `gather` did: it makes a task and goes on at once. To await the task is the second half.
 
+
 # %%
 async def morning():
     kettle = asyncio.create_task(boil())
@@ -285,19 +291,23 @@ await watch_loop(morning())
 # start. A new task runs for the first time when its maker waits. In **turn 3** the toast is done and `morning` awaits the kettle, which has been on
 # the fire all the time. After 0.2 s, not 0.3 s, breakfast is ready.
 #
-# **Change one thing.** What if nobody awaits the task?
+# **Change one thing.** What if nobody awaits the task? `done()` asks it whether it is done, and waits for nothing.
+
 
 # %%
 async def hasty():
     kettle = asyncio.create_task(boil())
     await toast()
+    return kettle.done()
 
 
-await watch_loop(hasty())
+picture = await watch_loop(hasty())
+print("tea ready:", picture.result)
+picture
 
 # %% [markdown]
-# `hasty` returns in **turn 3**, and the tea is not ready: the lane of `boil` still waits when the picture ends. Nobody asks for the result any more.
-# In a server such a task may be lost together with its errors. So: **keep your tasks, and await them.**
+# `hasty` returns in **turn 3**, and the tea is not ready: the lane of `boil` still waits where the picture ends. Nobody asks for its result
+# any more. In a server such a task may be lost together with its errors. So: **keep your tasks, and await them.**
 
 # %% [markdown]
 # ### 2.5 `async for`
@@ -307,6 +317,7 @@ await watch_loop(hasty())
 #
 # Here is a server that hands out one thing each time somebody says `next`. After the fourth `next` it has nothing left, and its function
 # returns. Such a function is called a **handler**. The library starts it once for each connection, and closes the connection when it returns.
+
 
 # %%
 async def clerk(ws):
@@ -322,6 +333,7 @@ shop = await serve(clerk, name="Clerk")
 # And the client. It says `next`, and again `next` for each thing that it gets. Nothing in it says when to stop.
 #
 # **Predict.** How often does the body of its loop run: 3 times, 4 times, for ever?
+
 
 # %%
 async def listen(ws):
@@ -345,8 +357,8 @@ with record(shop) as sale:
 reveal("p0.4", picture, times=len(served))
 
 # %% [markdown]
-# Three times, once for each thing; and then the loop **ended by itself**, because the connection was over. Each turn in the picture is woken by
-# something that came over the line: `listen` waits in `recv`, the same that you called by hand above. `async for` calls it for you.
+# Three times, once for each thing; and then the loop **ended by itself**, because the connection was over. Each turn after the first was
+# woken by something that came over the line: `listen` waits in `recv`, the same that you called by hand above. `async for` calls it for you.
 #
 # The same on the wire:
 
@@ -453,7 +465,7 @@ asyncio.run(boil())
 # - how to work with these notebooks: cells in order, a prediction first, `check`, `hint`, restart, `wslab doctor`;
 # - that `asyncio.run` fails in a notebook because the loop is there already, and that `await` is all you need.
 #
-# **Next:** lesson 1 in the full course; [lesson 2](02_request_response.ipynb) goes on with requests and answers.
+# **Next:** the exercises, then [lesson 2](02_request_response.ipynb): request, process, response.
 #
 # ## Further reading
 #

@@ -1,0 +1,179 @@
+"""Every lesson, executed top to bottom by real kernels: strict nbval, one text for every run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import nbformat
+import pytest
+from kit import ROOT, build, references
+
+LESSONS = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+SHAKES = range(1, 21)
+
+# A prediction for every value that is asked: right ones and wrong ones, so that both sides of a reveal are seen.
+PREDICTIONS = {
+    "02_request_response": {
+        "r2": {"handshakes": 1, "starts": 1, "frames": 3},
+        "p2.1": {
+            "sequential_order": [0, 1, 2],
+            "sequential_seconds": 0.3,
+            "concurrent_order": [0, 1, 2],
+            "concurrent_seconds": 0.3,
+        },
+        "e2.1": {"arrow": 6},
+        "p2.2": {"first": "answer"},
+        "p2.3": {"first": "message", "second": "nothing"},
+        "m2": {
+            "arrows": [
+                "Client -> Sequential server: GET",
+                "Sequential server -> Client: 101",
+                "Client -> Sequential server: TEXT",
+                "Sequential server -> Client: 200 OK",
+                "Client -> Sequential server: CLOSE",
+            ]
+        },
+    },
+}
+
+
+def nbval(folder, *notebooks, **env):
+    """Run strict nbval over `notebooks`, with nothing of pytest's configuration but nbval itself."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            os.devnull,
+            *map(str, notebooks),
+        ],
+        cwd=folder,
+        env=os.environ | {"WSLAB_SEED": build.SEED, "PYTHONPATH": str(ROOT)} | env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+
+
+def stem(path):
+    return path.stem
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the notebooks and exercises, so that the checkout stays as it is."""
+    for name in ("notebooks", "exercises"):
+        (tmp_path / name).mkdir()
+        for notebook in (ROOT / name).glob("*.ipynb"):
+            shutil.copy(notebook, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_stored_outputs_are_what_comes_out(lesson, folder):
+    """Strict nbval, no sanitiser, no ignore marks: every stored text is what this machine produces."""
+    result = nbval(folder, folder / "notebooks" / f"{lesson.stem}.ipynb", WSLAB_STATE=str(folder / "state"))
+    assert result.returncode == 0, result.stdout[-4000:]
+    assert re.search(r"\d+ passed", result.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_stored_outputs_twenty_times(lesson, folder):
+    """Twenty times in a row without a flake."""
+    for _ in range(20):
+        result = nbval(folder, folder / "notebooks" / f"{lesson.stem}.ipynb", WSLAB_STATE=str(folder / "state"))
+        assert result.returncode == 0, result.stdout[-4000:]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_stored_notebook_is_the_source_executed(lesson):
+    """The committed lesson is its source, each cell run once, with nothing in it that belongs to one machine."""
+    stored = nbformat.read(ROOT / "notebooks" / f"{lesson.stem}.ipynb", as_version=4)
+    source = build._read(lesson)
+    assert [(cell.id, cell.source) for cell in stored.cells] == [(cell.id, cell.source) for cell in source.cells]
+    code = [cell for cell in stored.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not any("tags" in cell.metadata or "NBVAL" in cell.source for cell in stored.cells)
+    for cell in code:
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            assert not re.search(r"/(home|root|tmp|work)/|0x[0-9a-f]{8}|127\.0\.0\.1:\d|Warning", text), text
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_two_builds_with_predictions_agree(lesson):
+    """With every prediction made the reveals are open, and two builds still have one text."""
+    made = PREDICTIONS[lesson.stem]
+    first, second = (build.without_png(build.lesson(lesson, predictions=made)) for _ in range(2))
+    assert first == second
+    assert "covered" not in "".join(line for line in first.splitlines() if "is covered: first" in line)
+    assert "your prediction beside the recording" in first
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_every_prediction_is_tested(lesson):
+    """No prediction of a lesson is missing from the ones that these tests make."""
+    asked = set(re.findall(r'predict\(\s*"([^"]+)"', lesson.read_text(encoding="utf-8")))
+    assert asked == set(PREDICTIONS[lesson.stem])
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_a_shaken_tap_gives_the_same_text(lesson):
+    """With every chunk held back for a random time, twenty seeds give the text of the quiet run."""
+    made = PREDICTIONS[lesson.stem]
+    quiet = build.without_png(build.lesson(lesson, predictions=made))
+
+    def shaken(seed):
+        return build.without_png(build.lesson(lesson, predictions=made, env={"WSLAB_SHAKE": str(seed)}))
+
+    with ThreadPoolExecutor(3) as workers:
+        for seed, text in zip(SHAKES, workers.map(shaken, SHAKES), strict=True):
+            assert text == quiet, f"seed {seed}"
+
+
+def test_exercises_ship_unrun():
+    """No exercise holds an output or an execution count."""
+    for path in (ROOT / "exercises").glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert cell.cell_type != "code" or (cell.outputs == [] and cell.execution_count is None)
+
+
+def test_derived_exercises_are_up_to_date():
+    """The exercise notebooks are what the builder derives from the solutions."""
+    for source in sorted((ROOT / "exercises" / "solutions").glob("*.py")):
+        stored = nbformat.read(ROOT / "exercises" / f"{source.stem}.ipynb", as_version=4)
+        assert stored == nbformat.from_dict(build.exercise(source)), source.stem
+
+
+@pytest.mark.parametrize("lesson", ["00_start_here", "02_request_response"])
+def test_plain_nbval_judges_an_exercise_notebook(lesson, folder):
+    """Unsolved it fails; with right solutions put in, run and saved it passes: no command of the kit is needed."""
+    from nbclient import NotebookClient
+
+    path = folder / "exercises" / f"{lesson}.ipynb"
+    environment = {"WSLAB_STATE": str(folder / "state"), "WSLAB_EXERCISES": str(ROOT / "exercises")}
+    unsolved = nbval(folder, path, **environment)
+    assert unsolved.returncode == 1, unsolved.stdout[-2000:]
+    assert "not solved yet" in unsolved.stdout
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.id.startswith("answer-"):
+            cell.source = references()[".".join(cell.id.split("-")[1:3])]
+    env = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute(env=env)
+    nbformat.write(notebook, path)
+    solved = nbval(folder, path, **environment)
+    assert solved.returncode == 0, solved.stdout[-4000:]
