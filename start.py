@@ -44,12 +44,12 @@ class Stop(Exception):
 def main(arguments: list[str]) -> None:
     """Do what the command line says; does not return."""
     check_python()
-    command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "lab"
     parser = argparse.ArgumentParser(
         prog="start.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--venv", metavar="DIR", default=os.environ.get("WSLAB_VENV") or ROOT / ".venv")
     known, options = parser.parse_known_args(arguments)
+    command = options.pop(0) if options and options[0] in COMMANDS else "lab"
     venv = Path(os.path.abspath(known.venv))  # before the folder is changed
 
     needs, program = COMMANDS[command]
@@ -168,6 +168,6 @@ if __name__ == "__main__":
     except Stop as stop:
         sys.exit(f"start.py: {stop}")
     except OSError as error:
-        sys.exit(f"start.py: {error}: free some room there, or name another folder with --venv DIR")
+        sys.exit(f"start.py: {error}: make room there and allow writing, or name another folder with --venv DIR")
     except KeyboardInterrupt:
         sys.exit(130)

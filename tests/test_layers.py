@@ -8,14 +8,16 @@ from pathlib import Path
 KIT = Path(__file__).parent.parent / "wslab"
 
 LAYERS = (
-    "errors trace order decode cause watchdog tap sources server quiet "  # words and wires
-    "theme labels scene layout narration sequence_png sequence bytesview loopwatch loopview "  # pictures
-    "recording state prediction judge exercise __init__ cli"  # learning
+    "errors masking trace order work cause decode "  # words: what happened, and in which order it is told
+    "watchdog background linked relay tap sources nested server quiet "  # wires
+    "theme labels octets scene layout narration sheet strokes observed sequence_png sequence "  # pictures
+    "bytesview_png bytesview loopwatch loopview "
+    "recording state cards prediction answer judge exercise __init__ cli"  # learning
 ).split()
 
 
 def imported(source):
-    """Yield the modules of the kit that `source` imports anywhere, with their lines; `?` where only a run would tell."""
+    """Yield the modules of the kit that `source` imports anywhere, with their lines; `?` where a run would tell."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -76,6 +76,7 @@ class Answer:
             return await result if inspect.isawaitable(result) else result
 
         future = self._guard.run(body)
+        waiting = asyncio.wrap_future(future)
         deadline = time.monotonic() + timeout
         while not future.done():
             if time.monotonic() > deadline:
@@ -85,7 +86,7 @@ class Answer:
                     "something that never comes?"
                 )
             self._note_waits(task[0])
-            await asyncio.sleep(LOOK_S)
+            await asyncio.wait([waiting], timeout=LOOK_S)
         return _result(future)
 
     @contextlib.asynccontextmanager
@@ -203,7 +204,7 @@ class Served:
         """Have all handlers returned, at the latest after `within` seconds?"""
         deadline = time.monotonic() + within
         while self._tasks and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S / 10)
         return not self._tasks
 
     def raised(self) -> str:

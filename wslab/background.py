@@ -36,13 +36,11 @@ class LoopThread:
         """Await `last` on the loop, then stop it; a loop that a handler blocks is left to end by itself."""
 
         async def finish() -> None:
-            try:
-                if last is not None:
-                    await last
-            finally:
-                self.loop.stop()
+            if last is not None:
+                await last
 
-        finishing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(finish(), self.loop))
-        await asyncio.wait([finishing], timeout=END_S)
+        finishing = asyncio.run_coroutine_threadsafe(finish(), self.loop)
+        finishing.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
+        await asyncio.wait([asyncio.wrap_future(finishing)], timeout=END_S)
         if finishing.done():
             await asyncio.to_thread(self._thread.join, JOIN_S)

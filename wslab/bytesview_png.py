@@ -57,9 +57,12 @@ class _Frame:
         octets = [_Octet(part, at) for part in found for at in range(len(part.wire[:MOST]))]
         self.hidden = event.wire_bytes - min(len(octets), MOST)
         self.lines = [octets[i : min(i + PER_LINE, MOST)] for i in range(0, min(len(octets), MOST), PER_LINE)]
-        first = 0.86 + HIGH + 1.62
-        self.tops = [0.86] + [first + 0.98 * index for index in range(len(self.lines) - 1)]
-        last = self.tops[-1] + HIGH + (0.62 if len(self.lines) > 1 else 1.4)
+        self.tops = [0.86]
+        for line in self.lines:
+            named = any(octet.at == 0 and not octet.part.bits for octet in line)
+            room = 1.78 if line is self.lines[0] else 1.08 if named else 0.66
+            self.tops.append(self.tops[-1] + HIGH + room)
+        last = self.tops.pop() - (0.3 if len(self.lines) == 1 else 0.08)
         self.sheet = sheet_of(last + (0.25 if self.hidden else 0.1))
         self.bottom = last
 
@@ -83,7 +86,9 @@ class _Frame:
         size = event.wire_bytes - header
         title = f"{escape(event.source)} to {escape(event.target)}: "
         title += (
-            f"{count(header, 'header byte')} carry {count(size, 'byte')} of {carried}" if size else f"{header} bytes"
+            f"{count(header, 'header byte')} carry {count(size, 'byte')} of {carried}"
+            if size
+            else f"{count(header, 'header byte')}, no payload"
         )
         facts = [event.kind.upper(), "FIN" if event.fin else "more fragments follow"]
         facts += ["masked" if event.masked else "not masked", f"length {size}"]
@@ -186,7 +191,7 @@ def _draw_head(event: Event) -> bytes:
     for index, (line, meaning) in enumerate(told):
         y = 0.86 + 0.235 * index
         if index % 2 == 0:
-            sheet.box(0.12, y - 0.117, WIDTH_IN - 0.24, 0.235, edge="none", fill="#f5f6f8", weight=0)
+            sheet.box(0.12, y - 0.117, WIDTH_IN - 0.24, 0.235, edge="none", fill="#edeff3", weight=0)
         sheet.text(0.36, y, str(index + 1), size=7, color=REST, across="right")
         name, mark, value = fit(drawable(line), 66).partition(":" if index else "\0")
         sheet.text(0.46, y, name + mark, face="monobold" if index == 0 else "mono", size=LETTER, color=ink)

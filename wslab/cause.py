@@ -45,7 +45,11 @@ class Link:
         self._begin(OPENING)
         self.context = copy_context()
         self.handler = asyncio.get_running_loop().create_task(handler, context=self.context)
-        await self.handler
+        try:
+            await self.handler
+        finally:  # what the library does next, logging an error for instance, is still this handler's doing
+            self.handler = asyncio.current_task()
+            _turn.set(self.context[_turn])
 
     def took(self) -> None:
         """`recv()` returned a message."""

@@ -129,7 +129,7 @@ async def _one(answer: Answer, function: Check, guard: Guard, forgotten: list[st
 
 def _common(answer: Answer, guard: Guard, forgotten: list[str]) -> Wrong | None:
     """The mistakes that any exercise may meet, where they were seen."""
-    gc.collect()  # the warning comes when the coroutine is collected
+    gc.collect(1)  # the warning comes when the coroutine is collected; what is old is not of this check
     number, place = answer.exercise, f" ({guard.place})" if guard.place else ""
     if guard.starved:
         return Wrong(
@@ -161,4 +161,4 @@ def _never_awaited() -> Iterator[list[str]]:
 
         warnings.showwarning = show
         yield forgotten
-        gc.collect()
+        gc.collect(1)

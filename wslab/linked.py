@@ -5,8 +5,9 @@ Rules of this file: nothing changes for the handler.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -20,6 +21,7 @@ class LinkedConnection(ServerConnection):
     """The library's connection, which also tells its `Link` what the handler takes and sends."""
 
     link: Link
+    alive: ClassVar[set[LinkedConnection]] = set()  # also those in a handshake, which the library does not list
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,6 +39,14 @@ class LinkedConnection(ServerConnection):
         """The opening request is here, so the tap has passed it on and knows this connection."""
         self.link = links.get((self.remote_address[1], self.local_address[1]), self.link)
         self.link.asked()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.alive.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.alive.discard(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         with unlinked():

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from .labels import size
 from .scene import Arrow, scene
-from .strokes import HEADER, box_width, form, heading, lane, sheet_of, stroke
+from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
 from .theme import MONO_EM, REST, WIDTH_IN, count, drawable, milliseconds
 from .trace import Trace
 
 MOST = 60  # labels; of more events the arrows are drawn and the first labels
 LABEL_STEP, LETTER = 0.175, 7.6
 TOP = HEADER + 0.5
-LANES, WORDS = (0.95, 3.35), 3.85  # inches: first and last lane, the labels
+LANES, WORDS = (0.95, 3.75), 4.2  # inches: first and last lane, the labels
 
 
 def observed_png(trace: Trace, *, title: str = "") -> bytes:
@@ -39,17 +39,16 @@ def observed_png(trace: Trace, *, title: str = "") -> bytes:
     sheet.text(0.55, HEADER + 0.15, "ms", size=7, color=REST, across="right")
     last = max(len(drawn.lanes) - 1, 1)
     first = max(LANES[0], 0.62 + box_width(drawn, 0) / 2) if drawn.lanes else 0.0
-    lanes = [first + (LANES[1] - first) * index / last for index in range(len(drawn.lanes))]
-    for index, at in enumerate(lanes):
-        lane(sheet, drawn, index, at, TOP + high + 0.1)
+    places = [first + (LANES[1] - first) * index / last for index in range(len(drawn.lanes))]
+    lanes(sheet, drawn, places, TOP + high + 0.1)
     heights = [TOP + (arrow.event.at - drawn.began) / span * high for arrow in arrows]
     for arrow, y in zip(arrows, heights, strict=True):
-        stroke(sheet, arrow, lanes[arrow.source], lanes[arrow.target], y)
+        stroke(sheet, arrow, places[arrow.source], places[arrow.target], y, thin=0.7)
     columns = int((WIDTH_IN - WORDS - 0.75) / (MONO_EM * LETTER / 72))
     for arrow, y, beside in zip(
         labelled, heights, spread_labels(heights[: len(labelled)], TOP, TOP + high), strict=False
     ):
-        start = max(lanes[arrow.source], lanes[arrow.target])
+        start = max(places[arrow.source], places[arrow.target])
         sheet.line([(start, y), (LANES[1] + 0.12, y), (WORDS - 0.07, beside)], color="#c9cdd4", weight=0.7)
         sheet.text(WORDS + 0.16, beside, str(arrow.number), face="bold", size=7.6, across="right")
         sheet.text(WORDS + 0.23, beside, _words(arrow, columns), face="mono", size=LETTER, color=form(arrow)[0])

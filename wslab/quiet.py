@@ -18,6 +18,7 @@ from typing import Any
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server as LibraryServer
+from websockets.asyncio.server import ServerConnection
 
 from .server import Server, running_servers
 from .watchdog import is_machinery
@@ -41,6 +42,7 @@ PARKED: frozenset[CodeType] = frozenset(
         Connection.recv_streaming,
         Connection.wait_closed,
         Connection.keepalive,
+        ServerConnection.handshake,
         LibraryServer.wait_closed,
         LibraryServer.serve_forever,
         asyncio.Server.serve_forever,
@@ -128,13 +130,16 @@ def _is_parked(task: Task) -> bool:
         return True  # the other task is looked at itself
     if children := getattr(future, "_children", None):  # of `gather`
         return all(isinstance(child, asyncio.Task) for child in children)
-    for link in _chain(task):
+    for link in reversed(_chain(task)):
         code = link.cr_code if isinstance(link, CoroutineType) else link.ag_code
         if code in PARKED:
             return True
+        if code.co_filename.startswith(HERE):
+            return False  # the kit calls the lesson here, within a handshake for example
         if code in WAITING and isinstance(link, CoroutineType) and link.cr_frame is not None:
             waited = link.cr_frame.f_locals.get(WAITING[code])
-            return all(isinstance(item, asyncio.Task) for item in (waited if isinstance(waited, set) else [waited]))
+            if all(isinstance(item, asyncio.Task) for item in (waited if isinstance(waited, set) else [waited])):
+                return True  # those tasks are looked at themselves
     return False
 
 

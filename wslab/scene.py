@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from .labels import Label, label
 from .order import Row, canonical
 from .trace import BESIDE, DATA, Event, Kind, Trace
-from .work import Life, Work, tell_lives, tell_works
+from .work import Work, answered, line_of, tell_works
 
+PUSHED = frozenset({Kind.TEXT, Kind.BINARY})  # a message begins with one of these
 ROLES = ("client", "server", "database", "log")
 
 
@@ -107,16 +108,15 @@ def scene(trace: Trace, *, show_pings: bool = False, imagined: Sequence[tuple[st
     rows = canonical(trace, show_pings=show_pings)
     lanes = _lanes(rows, imagined)
     places = {lane: index for index, lane in enumerate(lanes)}
-    lives = tell_lives(rows)
     servers = {lane.name: index for index, lane in enumerate(lanes) if lane.role == "server"}
-    arrows = tuple(_arrows(rows, lives, places))
+    arrows = tuple(_arrows(rows, places))
     data = [row.event for row in rows if row.event.kind in DATA]
     times = [row.event.at for row in rows]
     return Scene(
         lanes=lanes,
         arrows=arrows,
-        works=tuple(tell_works(rows, lives, servers, trace.takes)),
-        connections=len({life for life in lives if life is not None}),
+        works=tuple(tell_works(rows, servers, trace.takes)),
+        connections=len({line_of(row.event) for row in rows} - {None}),
         messages=sum(event.fin for event in data),
         payload_bytes=sum(event.length for event in data),
         began=min(times, default=0.0),
@@ -143,25 +143,23 @@ def _lanes(rows: list[Row], imagined: Sequence[tuple[str, str, str]]) -> tuple[L
     return tuple(sorted(found, key=lambda lane: (ROLES.index(lane.role), lane.name)))
 
 
-def _arrows(rows: list[Row], lives: list[Life | None], places: dict[Lane, int]) -> Iterable[Arrow]:
+def _arrows(rows: list[Row], places: dict[Lane, int]) -> Iterable[Arrow]:
     messages: dict[tuple[object, int], int] = {}
     closes: dict[object, set[bool]] = {}
     switched: set[object] = set()
     asked: set[object] = set()
-    for row, life in zip(rows, lives, strict=True):
-        event, cause = row.event, row.event.cause
-        push, answers = False, None
+    for row in rows:
+        event, line = row.event, line_of(row.event)
+        answers = None
         if event.kind is Kind.RESPONSE and event.code == 101:
-            switched.add(life)
+            switched.add(line)
         elif event.kind is Kind.CLOSE:
-            closes.setdefault(life, set()).add(event.up)
+            closes.setdefault(line, set()).add(event.up)
         elif event.kind in DATA and event.up and event.ordinal is not None:
-            messages[life, event.ordinal] = row.number
-            asked.add(life)
-        elif event.kind in DATA and not event.up:
-            if cause is not None and cause.connection == event.connection:
-                answers = messages.get((life, cause.message))
-            push = answers is None and event.kind is not Kind.CONTINUATION
+            messages[line, event.ordinal] = row.number
+            asked.add(line)
+        elif event.kind in DATA and (message := answered(event)) is not None:
+            answers = messages.get(message)
         source, target = _ends(event)
         yield Arrow(
             number=row.number,
@@ -169,9 +167,9 @@ def _arrows(rows: list[Row], lives: list[Life | None], places: dict[Lane, int]) 
             free=row.free,
             source=places[source],
             target=places[target],
-            label=_ending(event, life in switched, closes.get(life, set())) if event.kind is Kind.END else label(event),
-            push=push,
-            asked=life in asked,
+            label=_ending(event, line in switched, closes.get(line, set())) if event.kind is Kind.END else label(event),
+            push=event.kind in PUSHED and not event.up and answered(event) is None,
+            asked=line in asked,
             answers=answers,
         )
 

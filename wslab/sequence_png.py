@@ -9,16 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .labels import Label, size
-from .layout import IMAGINED, captions, counts, heights, lanes_at, shown
+from .layout import IMAGINED, LINE, captions, counts, heights, lanes_at, shown
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
-from .strokes import HEADER, box_width, form, heading, lane, sheet_of, stroke
+from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
 from .theme import INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, milliseconds
 from .trace import Trace
 
 WORK = "#f9e0d0"
 LETTERS = (8.3, 8.3, 7.9, 7.4)  # points, with up to so many lanes
 BAR, BAR_STEP = 0.11, 0.15  # inches: work on a message, and beside it other work at the same time
-LINE = 0.335
 PINGS = "Keepalive pings are not shown."
 
 
@@ -74,13 +73,15 @@ class _Drawing:
             facts += f" · {milliseconds(self.scene.lasted)}"
             self.sheet.text(0.82, HEADER + 0.15, "ms", size=7, color=REST, across="right")
         heading(self.sheet, self.title, facts)
-        for index, at in enumerate(self.at):
-            lane(self.sheet, self.scene, index, at, self.bottom - 0.06)
+        lanes(self.sheet, self.scene, self.at, self.bottom - 0.06)
 
     def _works(self) -> None:
-        at = {row.number: y for row, y in self.rows if isinstance(row, Arrow)}
+        at: dict[int, float] = {}
+        for row, y in self.rows:  # what is left out stands where its count stands
+            numbers = [row.number] if isinstance(row, Arrow) else range(len(at) + 1, len(at) + 1 + row)
+            at.update(dict.fromkeys(numbers, y))
         for work in self.scene.works:
-            if work.until not in at or work.after not in at:
+            if at[work.after] == at[work.until]:
                 continue
             top, bottom = at[work.after] + 0.08, at[work.until] + 0.045
             left = self.at[work.lane] - BAR / 2 + BAR_STEP * work.slot
@@ -105,9 +106,9 @@ class _Drawing:
         if joined is not None:
             sheet.line([(0.3, joined + 0.09), (0.3, y - 0.09)], color=INK, weight=1.4, dashes=(1.5, 2))
         if number in self.overlay.unforeseen:
-            sheet.text(0.1, y, "!", face="bold", size=12, color=SERVER, across="center")
+            sheet.text(0.49, y, "!", face="bold", size=12, color=SERVER, across="center")
         elif number in self.overlay.foreseen:
-            sheet.text(0.1, y, "✓", size=9, color=STORE, across="center")
+            sheet.text(0.49, y, "✓", size=9, color=STORE, across="center")
         self._stroke(arrow, y)
         self._notes(arrow, y)
         if number == self.overlay.marked:
@@ -167,7 +168,7 @@ class _Drawing:
     def _imagined(self) -> None:
         if not self.overlay.imagined:
             return
-        self.sheet.text(0.16, self.imagined, f"{IMAGINED.capitalize()}:", face="bold", size=8.5, color=REST)
+        self.sheet.text(0.16, self.imagined, f"{IMAGINED.capitalize()}:", face="bold", size=8.5, color=REST, paper=True)
         for index, (source, target, words) in enumerate(self.overlay.imagined):
             y = self.imagined + 0.02 + LINE * (index + 1)
             start, end = self.at[self.scene.place(source)], self.at[self.scene.place(target)]

@@ -67,7 +67,10 @@ class Server:
     @property
     def all_connections(self) -> list[ServerConnection]:
         """The connections in any state, those in a handshake included; may be asked from any thread."""
-        return list(self.library.all_connections) if self.library is not None else []
+        if self.library is None:
+            return []
+        alive = {connection for connection in list(LinkedConnection.alive) if connection.server is self.library}
+        return list(alive.union(list(self.library.all_connections)))
 
     def handlers(self) -> dict[asyncio.Task[Any], str]:
         """The tasks that run handlers, each with whose handler it is."""
@@ -98,7 +101,7 @@ class Server:
                 break
             for task in list(library.handler_tasks):
                 task.cancel()
-            for connection in list(library.all_connections):
+            for connection in self.all_connections:
                 connection.transport.abort()
             await asyncio.wait([waiting], timeout=CANCEL_S)
         waiting.cancel()

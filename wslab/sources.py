@@ -11,7 +11,7 @@ import sqlite3
 
 from .cause import current_cause
 from .masking import mask_secrets
-from .trace import Event, Kind, publish
+from .trace import KEEP_BYTES, Event, Kind, publish
 
 _SPACE = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\s+")
 
@@ -71,9 +71,9 @@ def _publish(kind: Kind, text: str, server: str, lane: str) -> None:
             target=lane,
             connection=cause.connection if cause else "",
             life=cause.life if cause else 0,
-            payload=data,
+            payload=data[:KEEP_BYTES],
             length=len(data),
-            note=data.decode("utf-8", "replace"),
+            note=data[:KEEP_BYTES].decode("utf-8", "replace"),
             cause=cause,
         )
     )

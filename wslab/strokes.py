@@ -5,10 +5,12 @@ Rules of this file: every kind of arrow has a form of its own (weight, dashes, h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .scene import Arrow, Scene
-from .theme import CLIENT, INK, REST, SERVER, STORE, escape, fit, measure
+from .theme import CLIENT, INK, REST, SERVER, STORE, escape, fit, measure, width
 from .trace import Kind
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ COLORS = {"client": CLIENT, "server": SERVER, "database": STORE, "log": REST}
 TINTS = {"client": "#8fc1df", "server": "#eeb58f", "database": "#8ad0b8", "log": "#bcc1c9"}
 
 HEADER = 0.72  # inches: the upper edge of the lanes' names
+NAME = 10.5  # points
 
 HANDSHAKE = (INK, 1.3, ())
 FORMS: dict[Kind, tuple[str, float, tuple[float, ...]]] = {
@@ -40,9 +43,10 @@ def form(arrow: Arrow) -> tuple[str, float, tuple[float, ...]]:
     return color, 3.2 if arrow.push else weight, dashes
 
 
-def stroke(sheet: Sheet, arrow: Arrow, start: float, end: float, y: float) -> float:
+def stroke(sheet: Sheet, arrow: Arrow, start: float, end: float, y: float, thin: float = 1.0) -> float:
     """Draw the line and the ends of `arrow`, and return where it ends: what is lost does not arrive."""
     color, weight, dashes = form(arrow)
+    weight *= thin
     if not (arrow.cut or arrow.event.lost):
         sheet.arrow(start, end, y, color=color, weight=weight, dashes=dashes, open=arrow.event.kind is Kind.END)
         return end
@@ -57,28 +61,40 @@ def stroke(sheet: Sheet, arrow: Arrow, start: float, end: float, y: float) -> fl
 
 def heading(sheet: Sheet, title: str, facts: str) -> None:
     """Write the title, as large as it fits, and the line of facts under it."""
-    title = escape(title)
+    title = fit(escape(title), 110)
     if title:
         sheet.text(0.16, 0.2, title, face="bold", size=min(13.0, 13.0 * 6.9 / measure(title, "bold", 13.0)))
     sheet.text(0.16, 0.47 if title else 0.3, facts, size=9, color=REST)
 
 
-def name(drawn: Scene, lane: int) -> str:
-    """The name of a lane, as long as its box may be."""
-    return fit(escape(drawn.lanes[lane].name), 16 if len(drawn.lanes) < 5 else 10)
-
-
-def box_width(drawn: Scene, lane: int) -> float:
+def box_width(drawn: Scene, index: int, size: float = NAME) -> float:
     """How wide the box of a lane's name is, in inches."""
-    return max(0.7, measure(name(drawn, lane), "bold", 10.5) + 0.24)
+    return max(0.62, measure(fit(escape(drawn.lanes[index].name), 16), "bold", size) + 0.24)
 
 
-def lane(sheet: Sheet, drawn: Scene, index: int, at: float, bottom: float) -> None:
-    """Draw a lane with the box of its name, down to `bottom`."""
-    role, wide = drawn.lanes[index].role, box_width(drawn, index)
-    sheet.line([(at, HEADER + 0.3), (at, bottom)], color=TINTS[role], weight=1.3)
-    sheet.box(at - wide / 2, HEADER, wide, 0.28, edge=COLORS[role], weight=1.7, radius=0.06)
-    sheet.text(at, HEADER + 0.145, name(drawn, index), face="bold", size=10.5, color=COLORS[role], across="center")
+def lanes(sheet: Sheet, drawn: Scene, at: Sequence[float], bottom: float) -> None:
+    """Draw all lanes `at` their places down to `bottom`, each with its name in a box that leaves room for the next."""
+    names = [fit(escape(lane.name), 16) for lane in drawn.lanes]
+    boxes = [box_width(drawn, index) for index in range(len(names))]
+    room = min((right - left for left, right in pairwise(at)), default=2.0) - 0.06
+    size = NAME
+    if any((one + other) / 2 > room for one, other in pairwise(boxes)):
+        size = NAME - 2
+        names = [_cut(name, room - 0.12, size) for name in names]
+        boxes = [min(box, room) for box in boxes]
+    for lane, name, wide, x in zip(drawn.lanes, names, boxes, at, strict=True):
+        sheet.line([(x, HEADER + 0.3), (x, bottom)], color=TINTS[lane.role], weight=1.3)
+        sheet.box(x - wide / 2, HEADER, wide, 0.28, edge=COLORS[lane.role], weight=1.7, radius=0.06)
+        sheet.text(x, HEADER + 0.145, name, face="bold", size=size, color=COLORS[lane.role], across="center")
+
+
+def _cut(name: str, room: float, size: float) -> str:
+    """Return as much of `name` as goes into `room` inches; its end stays, because names differ there: ``cl…3``."""
+    for columns in range(16, 1, -1):
+        shorter = name if width(name) <= columns else fit(name[:-1], columns - 1) + name[-1]
+        if measure(shorter, "bold", size) <= room:
+            return shorter
+    return name[-1:]
 
 
 def sheet_of(height: float) -> Sheet:

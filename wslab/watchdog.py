@@ -151,9 +151,10 @@ class Guard:
         self.loop.close()
 
     async def _live(self) -> None:
-        while not self._ending.is_set():
+        ending = asyncio.ensure_future(self._ending.wait())
+        while not ending.done():
             self._beat = time.monotonic()
-            await asyncio.sleep(BEAT_S)
+            await asyncio.wait([ending], timeout=BEAT_S)
         me = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not me]
         for task in others:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .order import Row
-from .trace import BESIDE, DATA
+from .trace import BESIDE, DATA, Event
 
-Life = tuple[str, str, int]  # name, tap, how many connections of that name and tap came before
+Line = tuple[str, str, int]  # a connection at one tap: its name, the tap's, how many of that name came before
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Work:
     """
 
     lane: int
-    connection: Life
+    connection: Line
     message: int
     after: int
     until: int
@@ -36,55 +36,47 @@ class Work:
         return self.after < number <= self.until
 
 
-def tell_lives(rows: list[Row]) -> list[Life | None]:
-    """For each row its connection (`None` beside the wire): a name is used again once its connection has ended."""
-    lives: list[Life | None] = []
-    last: dict[tuple[str, str], int] = {}
-    life: dict[tuple[str, str], int] = {}
-    for event in (row.event for row in rows):
-        line = (event.connection, event.tap)
-        if event.kind in BESIDE:
-            lives.append(None)
-            continue
-        if event.number <= last.get(line, -1):
-            life[line] = life.get(line, 0) + 1
-        last[line] = event.number
-        lives.append((*line, life.get(line, 0)))
-    return lives
+def line_of(event: Event) -> Line | None:
+    """The TCP connection that `event` belongs to; `None` beside the wire."""
+    return None if event.kind in BESIDE else (event.connection, event.tap, event.life)
 
 
-def tell_works(
-    rows: list[Row],
-    lives: list[Life | None],
-    places: dict[str, int],
-    takes: dict[tuple[str, int], int],
-) -> list[Work]:
-    asked: dict[tuple[object, int], Row] = {}
-    answers: dict[tuple[Life, int], Row] = {}
-    sent: dict[object, list[Row]] = {}
-    for row, life in zip(rows, lives, strict=True):
-        event, cause = row.event, row.event.cause
-        if life is None or event.ordinal is None:
+def answered(event: Event) -> tuple[Line, int] | None:
+    """The message of its own connection for which a frame was sent; `None` if there is none."""
+    line, cause = line_of(event), event.cause
+    if event.up or line is None or cause is None or cause.message < 0:
+        return None
+    return (line, cause.message) if (cause.connection, cause.life) == (event.connection, event.life) else None
+
+
+def tell_works(rows: list[Row], places: dict[str, int], takes: dict[tuple[str, int], int]) -> list[Work]:
+    """Return the intervals in which servers worked on messages; `places` are the indexes of the servers' lanes."""
+    asked: dict[tuple[Line, int], Row] = {}
+    answers: dict[tuple[Line, int], Row] = {}
+    sent: dict[Line, list[Row]] = {}
+    for row in rows:
+        event = row.event
+        line, message = line_of(event), answered(event)
+        if line is None or event.ordinal is None:
             continue
         if event.up:
-            asked[life, event.ordinal] = row
+            asked[line, event.ordinal] = row
             continue
-        sent.setdefault(life, []).append(row)
-        own = cause is not None and cause.connection == event.connection and (life, cause.message) in asked
-        if own and cause is not None and (event.kind in DATA or (life, cause.message) not in answers):
-            answers[life, cause.message] = row
+        sent.setdefault(line, []).append(row)
+        if message in asked and message is not None and (event.kind in DATA or message not in answers):
+            answers[message] = row
     works: list[Work] = []
     busy: dict[tuple[int, int], int] = {}
-    for (life, message), answer in sorted(answers.items(), key=lambda item: asked[item[0]].number):
-        taken = takes.get((life[0], message))
+    for (line, number), answer in sorted(answers.items(), key=lambda item: asked[item[0]].number):
+        taken = takes.get((line[0], number))
         if taken is None:
             continue
         # A handler that works in turn takes the next message only after the frames that it had sent by then.
-        after = [row for row in sent[life] if row.number < answer.number and (row.event.ordinal or 0) < taken]
-        start = max([asked[life, message], *after], key=lambda row: row.number)
+        after = [row for row in sent[line] if row.number < answer.number and (row.event.ordinal or 0) < taken]
+        start = max([asked[line, number], *after], key=lambda row: row.number)
         lane = places[answer.event.source]
         slot = next(s for s in range(len(rows)) if busy.get((lane, s), 0) <= start.number)
         busy[lane, slot] = answer.number
-        lasted = max(0.0, answer.event.at - max(row.event.at for row in [asked[life, message], *after]))
-        works.append(Work(lane, life, message, start.number, answer.number, slot, lasted))
+        lasted = max(0.0, answer.event.at - max(row.event.at for row in [asked[line, number], *after]))
+        works.append(Work(lane, line, number, start.number, answer.number, slot, lasted))
     return works
