@@ -7,10 +7,10 @@ from golden_text import assert_golden, chunks, recorded
 from PIL import Image
 from websockets.frames import Frame, Opcode
 
-from wslab import bytesview
 from wslab.decode import Decoder
-from wslab.octets import letters, lines, parts
 from wslab.order import canonical
+from wslab.pictures import bytesview
+from wslab.pictures.octets import letters, lines, parts
 from wslab.trace import Event, Kind
 
 # Recording, arrow: what it is.

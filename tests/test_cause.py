@@ -81,7 +81,11 @@ async def test_tasks_threads_and_time_limits(served):
                 await ws.recv()
                 await ws.recv()
         await recording.settled()
-    expected = [(f"{how} {m}", i, own) for i, m in enumerate("ab") for how, own in (("INFO thread", False), ("task", False), ("own", True))]
+    expected = [
+        (f"{how} {m}", i, own)
+        for i, m in enumerate("ab")
+        for how, own in (("INFO thread", False), ("task", False), ("own", True))
+    ]
     assert causes(recording, Kind.TEXT, Kind.LOG)[:6] == expected
 
 

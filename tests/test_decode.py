@@ -63,7 +63,11 @@ def assert_split_anywhere(*chunks):
         for cut in range(1, len(data or b"")):
             parts = [(up, data[:cut]), (up, data[cut:])]
             assert decode(*chunks[:i], *parts, *chunks[i + 1 :]) == whole
-    singly = [(up, piece) for up, data in chunks for piece in ([END] if data is END else [data[i : i + 1] for i in range(len(data))])]
+    singly = [
+        (up, piece)
+        for up, data in chunks
+        for piece in ([END] if data is END else [data[i : i + 1] for i in range(len(data))])
+    ]
     assert decode(*singly) == whole
     return whole
 
@@ -87,7 +91,11 @@ def test_handshake():
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes", "200 OK", b"yes"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "401 Unauthorized", b"no"),
-        (b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n", "426 Upgrade Required", b""),
+        (
+            b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+            "426 Upgrade Required",
+            b"",
+        ),
         (b"HTTP/1.1 204 No Content\r\n\r\n", "204 No Content", b""),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n2\r\n!!\r\n0\r\n\r\n", "200 OK", b"yes!!"),
     ],
@@ -233,7 +241,11 @@ def test_bytes_after_an_end_are_ignored():
         (UP, masked(0x8B, b""), "invalid opcode"),
         (UP, masked(0x89, bytes(126)), "control frame too long"),
         (UP, masked(0x09, b""), "fragmented control frame"),
-        (DOWN, b"\x82\x7f" + (MAX_BYTES + 1).to_bytes(8), f"frame with {MAX_BYTES + 1} bytes exceeds limit of {MAX_BYTES} bytes"),
+        (
+            DOWN,
+            b"\x82\x7f" + (MAX_BYTES + 1).to_bytes(8),
+            f"frame with {MAX_BYTES + 1} bytes exceeds limit of {MAX_BYTES} bytes",
+        ),
         (DOWN, b"\x82\x7f" + b"\xff" * 8, f"frame with {2**64 - 1} bytes exceeds limit of {MAX_BYTES} bytes"),
     ],
 )
@@ -352,9 +364,7 @@ def test_a_compressed_bomb_is_refused():
 # Any frames at all
 
 payloads = st.binary(max_size=200) | st.integers(120, 130).map(bytes) | st.sampled_from([bytes(65535), bytes(65536)])
-data_frames = st.builds(
-    Frame, st.sampled_from([Opcode.CONT, Opcode.TEXT, Opcode.BINARY]), payloads, st.booleans()
-)
+data_frames = st.builds(Frame, st.sampled_from([Opcode.CONT, Opcode.TEXT, Opcode.BINARY]), payloads, st.booleans())
 control_frames = st.builds(Frame, st.sampled_from([Opcode.PING, Opcode.PONG, Opcode.CLOSE]), st.binary(max_size=125))
 
 

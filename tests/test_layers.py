@@ -8,30 +8,57 @@ from pathlib import Path
 KIT = Path(__file__).parent.parent / "wslab"
 
 LAYERS = (
-    "errors masking trace order work cause decode "  # words: what happened, and in which order it is told
-    "watchdog background linked relay tap sources nested server quiet "  # wires
-    "theme labels octets scene layout narration sheet strokes observed sequence_png sequence "  # pictures
-    "bytesview_png bytesview loopwatch loopview "
-    "recording state cards prediction answer judge exercise __init__ cli"  # learning
+    "errors masking trace order cause decode "  # words: what happened, and in which order it is told
+    "watchdog background linked relay tap sources nested server quiet loopwatch "  # wires
+    "pictures "
+    + " ".join(
+        f"pictures.{name}"
+        for name in (
+            "shown theme labels octets work scene layout narration sheet strokes observed sequence_png sequence "
+            "bytesview_png bytesview loopview cards"
+        ).split()
+    )
+    + " recording state prediction answer judge exercise __init__ cli"  # learning
 ).split()
 
 
-def imported(source):
+PACKAGES = {"__init__", *(name.rpartition(".")[0] for name in LAYERS if "." in name)}
+
+
+def modules():
+    """All modules of the kit by name; a package goes by its own."""
+    found = {}
+    for path in sorted(KIT.rglob("*.py")):
+        name = ".".join(path.relative_to(KIT).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def package(module):
+    """The package that relative imports in `module` start from."""
+    full = "wslab" if module == "__init__" else f"wslab.{module}"
+    return full if module in PACKAGES else full.rpartition(".")[0]
+
+
+def imported(module, source, known):
     """Yield the modules of the kit that `source` imports anywhere, with their lines; `?` where a run would tell."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, ["wslab" if node.level else "", node.module]))
-            names = [f"wslab.{alias.name}" if base == "wslab" else base for alias in node.names]
+            start = package(module).rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, [start, node.module]))
+            names = [f"{base}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
             names = ["wslab.?"]
         else:
             continue
         for name in names:
-            package, _, module = name.partition(".")
-            if package == "wslab":
-                yield module.partition(".")[0] or "__init__", node.lineno
+            top, _, rest = name.partition(".")
+            while rest and rest not in known and rest != "?":
+                rest = rest.rpartition(".")[0]  # a name inside a module
+            if top == "wslab":
+                yield rest or "__init__", node.lineno
 
 
 def backward(sources):
@@ -39,9 +66,7 @@ def backward(sources):
     found = []
     for module, source in sources.items():
         before = LAYERS[: LAYERS.index(module)] if module in LAYERS else []
-        for target, line in imported(source):
-            if target not in sources and target != "?":
-                target = "__init__"  # a name of the package, not a module
+        for target, line in imported(module, source, sources):
             if target not in before:
                 found.append(f"{module}.py:{line} imports {target}")
     return found
@@ -49,13 +74,12 @@ def backward(sources):
 
 def test_imports_run_one_way():
     """No module imports what stands after it, late imports included."""
-    sources = {path.stem: path.read_text("utf-8") for path in sorted(KIT.glob("*.py"))}
-    assert backward(sources) == []
+    assert backward({name: path.read_text("utf-8") for name, path in modules().items()}) == []
 
 
 def test_every_module_has_its_layer():
     """A new module is put into the list where its imports allow it."""
-    assert {path.stem for path in KIT.glob("*.py")} - set(LAYERS) == set()
+    assert set(modules()) == set(LAYERS)
 
 
 def test_arrows_that_run_back_are_found():
@@ -77,6 +101,14 @@ def test_arrows_that_run_back_are_found():
     }.items():
         assert [line.split(" imports ")[1] for line in backward({**sources, "trace": text})] == [target]
     assert backward({**sources, "trace": "import json\nfrom . import errors\nfrom .errors import LabError"}) == []
+    inside = {"errors": "", "pictures": "", "pictures.theme": "", "pictures.sequence": "", "server": "", "cli": ""}
+    for text, found in {
+        "from .sequence import text": ["pictures.theme.py:1 imports pictures.sequence"],
+        "from . import sequence": ["pictures.theme.py:1 imports pictures.sequence"],
+        "from .. import cli": ["pictures.theme.py:1 imports cli"],
+        "from ..server import serve": [],
+    }.items():
+        assert backward({**inside, "pictures.theme": text}) == found
 
 
 def test_import_is_light():

@@ -18,6 +18,12 @@ SHAKES = range(1, 21)
 
 # A prediction for every value that is asked: right ones and wrong ones, so that both sides of a reveal are seen.
 PREDICTIONS = {
+    "00_start_here": {
+        "p0.1": {"count": 11},
+        "p0.2": {"seconds": 0.3},
+        "p0.3": {"seconds": 0.3, "first": "toast"},
+        "p0.4": {"times": 4},
+    },
     "02_request_response": {
         "r2": {"handshakes": 1, "starts": 1, "frames": 3},
         "p2.1": {

@@ -12,8 +12,8 @@ from PIL import Image
 from websockets import connect, serve
 
 from wslab.errors import LabError
-from wslab.loopview import LoopPicture, watch_loop
 from wslab.loopwatch import Turn, chain
+from wslab.pictures.loopview import LoopPicture, watch_loop
 
 
 async def boil():

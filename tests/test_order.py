@@ -47,7 +47,15 @@ class Line:
 
 def beside(kind, text, cause=None, **fields):
     connection = cause.connection if cause else ""
-    return Event(kind=kind, source="Server", target=str(kind), connection=connection, payload=text.encode(), cause=cause, **fields)
+    return Event(
+        kind=kind,
+        source="Server",
+        target=str(kind),
+        connection=connection,
+        payload=text.encode(),
+        cause=cause,
+        **fields,
+    )
 
 
 def says(rows):
@@ -133,7 +141,7 @@ def test_five_close_at_once():
 
 
 def test_broadcast_after_an_end():
-    """"Bob left" stands below the end of Bob's connection, even if the handler noticed first."""
+    """ "Bob left" stands below the end of Bob's connection, even if the handler noticed first."""
     ada, bob = Line("ada"), Line("bob")
     end = bob.add(Kind.END, note="RST")
     left = ada.hears("bob left", Cause("bob", ENDING, 0))
@@ -175,9 +183,11 @@ def test_sequential_handler_with_pipelined_requests():
     events += [beside(Kind.SQL, f"2{c}", Cause("ada", 1, i)) for i, c in enumerate("ab")]  # in a thread
     events += [ada.hears("answer 2", Cause("ada", 1, 2, own=True))]
     expected = "one two 1a 1b 1c answer_1 2a 2b answer_2".split()
-    assert draw(events) == draw(events[:2] + events[6:8] + events[2:6] + events[8:]) == [
-        f"ada {text.replace('_', ' ')}" for text in expected
-    ]
+    assert (
+        draw(events)
+        == draw(events[:2] + events[6:8] + events[2:6] + events[8:])
+        == [f"ada {text.replace('_', ' ')}" for text in expected]
+    )
 
 
 def test_tasks_of_several_messages():
@@ -231,7 +241,10 @@ def test_client_that_comes_back():
         line.hears(f"{word} answer", Cause("ada", 0, 0, line.life))
         line.add(Kind.END)
     expected = says(canonical(Trace(one.events + two.events)))
-    assert expected[2:4] == ["ada old question", "ada old answer"] and expected[7:9] == ["ada new question", "ada new answer"]
+    assert expected[2:4] == ["ada old question", "ada old answer"] and expected[7:9] == [
+        "ada new question",
+        "ada new answer",
+    ]
     for late in range(1, 5):
         mixed = one.events[:-1] + two.events[:late] + one.events[-1:] + two.events[late:]
         assert draw(mixed) == expected
@@ -261,10 +274,8 @@ def traffic(draw_):
             sources.append((name, message))
     deeds = []
     for name, message in sources:
-        turn = 0
-        for _ in range(draw_(st.integers(0, 3))):
+        for turn in range(draw_(st.integers(0, 3))):
             cause = Cause(name, message, turn)
-            turn += 1
             if draw_(st.booleans()):
                 deeds.append(beside(Kind.SQL, f"{name}{message}.{turn}", cause))
             else:

@@ -1,6 +1,7 @@
 """`settled()` returns when nothing is under way, and says what is when something stays so."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -156,7 +157,7 @@ async def test_process_request(start):
 
     server = await start(echo, process_request=process_request)
     with record(server) as recording:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.tap.port)
+        _reader, writer = await asyncio.open_connection("127.0.0.1", server.tap.port)
         writer.write(OPENING)
         await recording.settled()
         assert [event.kind for event in recording.trace] == [Kind.REQUEST, Kind.RESPONSE]
@@ -285,7 +286,17 @@ async def lock(ws, parked):
         await held.acquire()
 
 
-PARKED = [queue_get, event_wait, condition_wait, async_for, recv, recv_streaming, time_limit, other_time_limit, wait_closed]
+PARKED = [
+    queue_get,
+    event_wait,
+    condition_wait,
+    async_for,
+    recv,
+    recv_streaming,
+    time_limit,
+    other_time_limit,
+    wait_closed,
+]
 PARKED += [own_generator, reader_and_writer, gathered, task_group, one_task, lock]
 
 
@@ -295,10 +306,8 @@ async def test_parked_handler(start, hasty, park):
     parked = asyncio.Event()
 
     async def handler(ws):
-        try:
+        with contextlib.suppress(Exception):  # the connection will end
             await park(ws, parked)
-        except Exception:
-            pass  # the connection ended
 
     server = await start(handler)
     with record(server) as recording:
@@ -435,7 +444,7 @@ async def test_says_who_does_not_read(start, hasty):
 
     server = await start(flood, name="flood")
     with record(server) as recording:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.tap.port, limit=1 << 12)
+        _reader, writer = await asyncio.open_connection("127.0.0.1", server.tap.port, limit=1 << 12)
         writer.write(OPENING)
         assert await reason(recording) == "bytes of ada are still under way"
         writer.transport.abort()

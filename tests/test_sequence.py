@@ -9,13 +9,13 @@ import pytest
 from golden_text import assert_golden, chunks, recorded
 from PIL import Image
 
-from wslab import sequence
-from wslab.labels import label
-from wslab.layout import LIMIT, spread
-from wslab.observed import spread_labels
-from wslab.scene import Overlay, scene
-from wslab.sequence_png import PINGS
-from wslab.theme import clusters, escape, fit, keep_direction, milliseconds, width
+from wslab.pictures import sequence
+from wslab.pictures.labels import label
+from wslab.pictures.layout import LIMIT, spread
+from wslab.pictures.observed import spread_labels
+from wslab.pictures.scene import Overlay, scene
+from wslab.pictures.sequence_png import PINGS
+from wslab.pictures.theme import clusters, escape, fit, keep_direction, milliseconds, width
 from wslab.trace import Cause, Event, Kind, Trace
 
 NAMES = "sequential concurrent notes push broadcast odd cut invalid refused hole compressed twice".split()
@@ -374,7 +374,7 @@ def test_two_hundred_events_are_drawn():
 def test_words_need_no_matplotlib():
     """Only drawing imports it, and never pyplot."""
     code = (
-        "import sys; from wslab import sequence; from wslab.trace import Trace; sequence.text(Trace());"
+        "import sys; from wslab.pictures import sequence; from wslab.trace import Trace; sequence.text(Trace());"
         "assert 'matplotlib' not in sys.modules; sequence.png(Trace()); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

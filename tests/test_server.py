@@ -1,6 +1,7 @@
 """`serve` starts a server that only this machine can reach, and that always stops."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -19,7 +20,10 @@ from wslab.recording import record
 from wslab.server import running_servers, serve
 from wslab.trace import Kind
 
-KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY = (
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+)
 
 
 async def echo(ws):
@@ -79,7 +83,12 @@ async def test_loopback_only(start):
     for server in (one, two):
         listening = [*server.library.sockets, *server.tap._listener.sockets]
         assert [sock.getsockname()[0] for sock in listening] == ["127.0.0.1"] * 2
-    assert len({sock.getsockname()[1] for server in (one, two) for sock in server.library.sockets} | {port(one), port(two)}) == 4
+    assert (
+        len(
+            {sock.getsockname()[1] for server in (one, two) for sock in server.library.sockets} | {port(one), port(two)}
+        )
+        == 4
+    )
     assert one.url == f"ws://127.0.0.1:{one.tap.port}"
     with pytest.raises(OSError):
         socket.create_connection((socket.gethostbyname(socket.gethostname()), port(one)), 0.2).close()
@@ -263,10 +272,8 @@ async def test_stop_with_a_handler_that_swallows_one_cancellation(start):
     async def handler(ws):
         try:
             for _ in range(2):
-                try:
+                with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.get_running_loop().create_future()
-                except asyncio.CancelledError:
-                    pass
         finally:
             done.set()
 
@@ -323,10 +330,9 @@ async def test_stop_from_another_thread(start):
 def test_background():
     """A server on a thread answers a synchronous client on the main thread, with no loop running there."""
     server = asyncio.run(serve(echo, name="background", background=True))
-    with record(server) as recording:
-        with connect_sync(f"{server.url}/?name=ada") as ws:
-            ws.send("hello")
-            assert ws.recv(timeout=5) == "hello"
+    with record(server) as recording, connect_sync(f"{server.url}/?name=ada") as ws:
+        ws.send("hello")
+        assert ws.recv(timeout=5) == "hello"
     assert [event.text for event in recording.trace if event.kind is Kind.TEXT] == ["hello", "hello"]
     assert server in running_servers()
     asyncio.run(server.stop())
@@ -382,7 +388,9 @@ async def test_foreign_host(start, hosts):
     assert server.errors == []
 
 
-@pytest.mark.parametrize("origin", ["http://127.0.0.1:8888", "https://localhost", "http://[::1]:1", "http://LOCALHOST:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://127.0.0.1:8888", "https://localhost", "http://[::1]:1", "http://LOCALHOST:1"]
+)
 async def test_origin_of_this_machine(start, origin):
     """A page of this machine may connect, at any port."""
     assert await status(await start(echo), f"Host: 127.0.0.1\r\nOrigin: {origin}\r\n") == 101

@@ -79,7 +79,9 @@ def test_full():
 EVENTS = [
     Event(kind=Kind.REQUEST, connection="ada", raw=GET, headline="GET /", headers=(("Host", "x"), ("A", "b"))),
     Event(kind=Kind.TEXT, up=False, payload="ü \u2028 \x85 \n \x00 💡".encode(), length=17, step=1, at=0.25, ordinal=0),
-    Event(kind=Kind.BINARY, raw=bytes(range(256)), payload=b"\xff\xfe", fin=False, rsv=4, masked=True, lost=True, life=2),
+    Event(
+        kind=Kind.BINARY, raw=bytes(range(256)), payload=b"\xff\xfe", fin=False, rsv=4, masked=True, lost=True, life=2
+    ),
     Event(kind=Kind.CLOSE, code=1000, note="bye \u2028\u2029\x85\x1c \ud800", keepalive=False),
     Event(kind=Kind.LOG, cause=Cause("ada", -1, 3, 1, True), tap="", number=7),
 ]
@@ -175,7 +177,9 @@ def test_credentials_of_a_head():
 
 def test_cookie_of_an_answer():
     """So is the cookie that an answer sets, and a token in the address that it points to."""
-    answer = b"HTTP/1.1 302 Found\r\nSet-Cookie: s=abc123; HttpOnly\r\nLocation: /?token=abc123\r\nContent-Length: 0\r\n\r\n"
+    answer = (
+        b"HTTP/1.1 302 Found\r\nSet-Cookie: s=abc123; HttpOnly\r\nLocation: /?token=abc123\r\nContent-Length: 0\r\n\r\n"
+    )
     events = decode((UP, GET), (DOWN, answer))
     assert leaks(events, b"abc123") == [] and len(events[1].raw) == len(answer)
 
@@ -244,7 +248,9 @@ def test_secret_over_two_fragments(cut, up):
 def test_secret_byte_by_byte():
     """Nor does one that comes in as many fragments as it has bytes, with pings between."""
     register_secret("hunter2")
-    stream = b"".join(bytes([0 if i else 1, 1, byte]) + b"\x89\x01h" for i, byte in enumerate(b"hunter2")) + b"\x80\x01."
+    stream = (
+        b"".join(bytes([0 if i else 1, 1, byte]) + b"\x89\x01h" for i, byte in enumerate(b"hunter2")) + b"\x80\x01."
+    )
     events = decode((UP, GET), (DOWN, SWITCH), (DOWN, stream))[2:]
     assert b"".join(event.payload for event in events if event.kind is not Kind.PING) == b"*******."
     assert [event.text for event in events if event.kind is Kind.PING] == ["h"] * 7

@@ -1,8 +1,8 @@
 """Instruments for a course on WebSockets: serve, record, predict, check."""
 
 from .exercise import check, hint
-from .loopview import watch_loop
 from .nested import enable_nested
+from .pictures.loopview import watch_loop
 from .prediction import predict, reveal
 from .recording import load, record
 from .server import running_servers, serve

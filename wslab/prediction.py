@@ -8,20 +8,21 @@ Rules of this file: a wrong prediction costs nothing; what varies from run to ru
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import state, theme
-from .cards import stacked, table
+from . import state
 from .errors import LabError
-from .labels import label
 from .order import Row
-from .recording import Recording, narrated
-from .scene import Overlay
+from .pictures.cards import stacked, table
+from .pictures.labels import label
+from .pictures.scene import Overlay
+from .pictures.shown import Shown, Text
+from .pictures.theme import count
+from .recording import Recording
 
 NEAR = 0.25  # a predicted time agrees if it is off by less than this share of the truth,
 NEAR_S = 0.03  # or by less than this many seconds
@@ -82,8 +83,8 @@ def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
         lines.append(
             Compared(
                 "arrows",
-                theme.count(len(prediction["arrows"]), "arrow"),
-                f"{theme.count(len(evidence.rows), 'arrow')}, {met} of them foreseen",
+                count(len(prediction["arrows"]), "arrow"),
+                f"{count(len(evidence.rows), 'arrow')}, {met} of them foreseen",
                 not overlay.unforeseen and not overlay.imagined,
             )
         )
@@ -108,7 +109,7 @@ class Compared:
 
 
 @dataclass(frozen=True, repr=False)
-class Reveal:
+class Reveal(Shown):
     """A covered card, or a prediction beside its evidence."""
 
     key: str
@@ -129,12 +130,6 @@ class Reveal:
             out += ["", self._evidence_text()]
         return "\n".join(line.rstrip() for line in "\n".join(out).splitlines())
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        bundle = {"text/plain": str(self)}
-        if not narrated():
-            bundle["image/png"] = base64.b64encode(self.png()).decode()
-        return bundle
-
     def png(self) -> bytes:
         """The card, or the comparison above the picture of the evidence."""
         if self.covered:
@@ -142,6 +137,13 @@ class Reveal:
         head = table(self._table(measured=True))
         picture = self._evidence_png()
         return stacked([head, picture]) if picture else head
+
+    def narrate(self) -> Text:
+        """The comparison and the evidence in sentences."""
+        if self.covered:
+            return Text(self)
+        told = [self.evidence.narrate()] if isinstance(self.evidence, Shown) else []
+        return Text("\n".join([*self._table(measured=False), *told]))
 
     def _table(self, *, measured: bool) -> list[str]:
         columns = max((len(line.name) for line in self.lines), default=0)
@@ -164,7 +166,7 @@ class Reveal:
     def _evidence_png(self) -> bytes | None:
         if isinstance(self.evidence, Recording):
             return self.evidence.png(self.overlay)
-        return self.evidence.png() if hasattr(self.evidence, "png") else None
+        return self.evidence.png() if isinstance(self.evidence, Shown) else None
 
 
 def _compared(name: str, said: Any, truth: Any) -> Compared:

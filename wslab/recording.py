@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import bytesview, sequence
 from .errors import RecordingError
 from .order import Row, canonical
+from .pictures.shown import Picture, Shown, Text
 from .quiet import LOOKS, PAUSE_S, TIMEOUT_S, current_tasks, pending
-from .scene import Overlay
 from .server import Server
 from .trace import Event, Trace, begin, finish
 
+if TYPE_CHECKING:
+    from .pictures.scene import Overlay
 
-class Recording:
+
+class Recording(Shown):
     """Everything that the servers' taps see between entering and leaving the `with` block.
 
     Entered by `with record(server) as recording:`; end each step in it with `await recording.settled()`.
@@ -109,20 +108,31 @@ class Recording:
     def __str__(self) -> str:
         return self.text()
 
+    # The modules that draw are imported by the first picture, so that `import wslab` stays quick.
+
     def text(self, overlay: Overlay | None = None) -> str:
         """The whole diagram as Unicode text: the same in every run."""
-        return sequence.text(self.trace, title=self.title, overlay=overlay or Overlay(marked=self._marked))
+        from .pictures import sequence
+
+        return sequence.text(self.trace, title=self.title, overlay=overlay or sequence.Overlay(marked=self._marked))
 
     def png(self, overlay: Overlay | None = None) -> bytes:
         """The diagram as a PNG, with this run's measured times."""
-        return sequence.png(self.trace, title=self.title, overlay=overlay or Overlay(marked=self._marked))
+        from .pictures import sequence
+
+        title = self.title or sequence.finding(self.trace)
+        return sequence.png(self.trace, title=title, overlay=overlay or sequence.Overlay(marked=self._marked))
 
     def narrate(self) -> Text:
         """One sentence for each arrow, for reading aloud."""
+        from .pictures import sequence
+
         return Text(sequence.narrate(self.trace))
 
     def observed(self) -> Picture:
         """The true order of this run on a time axis; a picture only, because it differs from run to run."""
+        from .pictures import sequence
+
         return Picture(
             sequence.observed_png(self.trace, title=self.title),
             "the true order of this run, with times: see the picture",
@@ -130,54 +140,14 @@ class Recording:
 
     def bytes(self, number: int) -> Picture:
         """Arrow `number` byte by byte: a frame or one half of the handshake."""
+        from .pictures import bytesview
+
         event = self.arrow(number)
         return Picture(bytesview.png(event), bytesview.text(event), bytesview.narrate(event))
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        if narrated():
-            return {"text/plain": str(self.narrate())}
-        return Picture(self.png(), self.text())._repr_mimebundle_()
 
     def save(self, path: str | Path) -> None:
         """Write the recording to `path` as JSON Lines."""
         self.trace.save(path)
-
-
-class Text(str):
-    """A text that a notebook shows as it is, without quotes."""
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with its text form, which stands for it where no picture can be seen."""
-
-    data: bytes
-    caption: str
-    narration: str = ""
-
-    def __str__(self) -> str:
-        return self.caption
-
-    def narrate(self) -> Text:
-        """The picture in sentences, for reading aloud."""
-        return Text(self.narration or self.caption)
-
-    def png(self) -> bytes:
-        """The picture."""
-        return self.data
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        if narrated():
-            return {"text/plain": self.narration or self.caption}
-        return {"text/plain": self.caption, "image/png": base64.b64encode(self.data).decode()}
-
-
-def narrated() -> bool:
-    """Does the learner want sentences instead of pictures? (`WSLAB_NARRATE=1`)"""
-    return os.environ.get("WSLAB_NARRATE", "") not in ("", "0")
 
 
 def record(*servers: Server, title: str = "") -> Recording:

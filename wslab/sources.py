@@ -20,6 +20,8 @@ def watch_sql(connection: sqlite3.Connection, *, server: str = "Server", lane: s
     """Record every statement that `connection` runs as an arrow from `server` to `lane`; returns `connection`.
 
     SQLite reports statements with their bound values written out: register a secret before it becomes a parameter.
+    Threads that use one connection at the same time must take turns with a lock: SQLite calls back into Python while it
+    holds the connection, and two such threads would wait for each other for ever.
     """
 
     def ran(statement: str) -> None:

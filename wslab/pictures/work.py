@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .order import Row
-from .trace import BESIDE, DATA, Event
+from ..order import Row
+from ..trace import BESIDE, DATA, Event
 
 Line = tuple[str, str, int]  # a connection at one tap: its name, the tap's, how many of that name came before
 

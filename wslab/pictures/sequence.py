@@ -8,6 +8,7 @@ Rules of this file: pure functions, and nothing that differs from run to run: no
 
 from __future__ import annotations
 
+from ..trace import Trace
 from .labels import Label, size
 from .layout import ENDS, IMAGINED, WIDEST, captions, counts, shown, spread
 from .narration import finding, narrate
@@ -15,7 +16,6 @@ from .observed import observed_png
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
 from .sequence_png import png
 from .theme import clusters, count, escape, fit, keep_direction, width
-from .trace import Trace
 
 __all__ = ["Overlay", "finding", "narrate", "observed_png", "png", "text"]
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..trace import Kind
 from .scene import Arrow, Scene
 from .theme import CLIENT, INK, REST, SERVER, STORE, escape, fit, measure, width
-from .trace import Kind
 
 if TYPE_CHECKING:
     from .sheet import Sheet

@@ -6,11 +6,11 @@ from run to run.
 
 from __future__ import annotations
 
+from ..trace import Kind, Trace
 from .labels import sentence
 from .layout import IMAGINED, counts
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
 from .theme import count, escape
-from .trace import Kind, Trace
 
 PUSH = "It answers no message of this connection: a push."
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..trace import FRAMES, Event, Kind
 from .labels import is_text
 from .octets import HTTP, Part, is_compressed, is_lettered, letters, lines, parts
 from .strokes import sheet_of
 from .theme import CLIENT, INK, MONO_EM, RELAY, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, fit, measure
-from .trace import FRAMES, Event, Kind
 
 # Role: ink, tint, edge of its boxes.
 ROLES = {

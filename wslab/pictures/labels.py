@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..trace import DATA, Event, Kind
 from .theme import count, escape, fit, hexes, width
-from .trace import DATA, Event, Kind
 
 NO_CODE = 1005  # "no status code was actually present" (RFC 6455 7.4.1): never on the wire
 SPOKEN = 80  # columns of a payload that a sentence quotes

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from ..trace import Trace
 from .labels import size
 from .scene import Arrow, scene
 from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
 from .theme import MONO_EM, REST, WIDTH_IN, count, drawable, milliseconds
-from .trace import Trace
 
 MOST = 60  # labels; of more events the arrows are drawn and the first labels
 LABEL_STEP, LETTER = 0.175, 7.6

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..trace import Trace
 from .labels import Label, size
 from .layout import IMAGINED, LINE, captions, counts, heights, lanes_at, shown
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
 from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
 from .theme import INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, milliseconds
-from .trace import Trace
 
 WORK = "#f9e0d0"
 LETTERS = (8.3, 8.3, 7.9, 7.4)  # points, with up to so many lanes

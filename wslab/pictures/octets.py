@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from websockets.frames import CLOSE_CODE_EXPLANATIONS
 
+from ..trace import FRAMES, Event, Kind
 from .labels import is_text
 from .theme import count, escape
-from .trace import FRAMES, Event, Kind
 
 HTTP = frozenset({Kind.REQUEST, Kind.RESPONSE})
 COMPRESSED = 0b100  # RSV1 (RFC 7692 6)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from ..order import Row, canonical
+from ..trace import BESIDE, DATA, Event, Kind, Trace
 from .labels import Label, label
-from .order import Row, canonical
-from .trace import BESIDE, DATA, Event, Kind, Trace
 from .work import Work, answered, line_of, tell_works
 
 PUSHED = frozenset({Kind.TEXT, Kind.BINARY})  # a message begins with one of these

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..trace import FRAMES, Event, Kind
 from .bytesview_png import png
 from .labels import SPOKEN, is_text, sentence
 from .octets import HTTP, Part, is_compressed, is_lettered, letters, lines, parts
 from .theme import count, escape, fit, hexes, keep_direction, width
-from .trace import FRAMES, Event, Kind
 
 __all__ = ["narrate", "png", "text"]
 

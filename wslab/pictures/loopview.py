@@ -6,12 +6,12 @@ Lanes and turns in, text, narration and PNG out. Only the PNG holds times, so th
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
-from .errors import LabError
-from .loopwatch import BLOCKS_S, LoopWatch, Turn, function_name
+from ..errors import LabError
+from ..loopwatch import BLOCKS_S, LoopWatch, Turn, function_name
+from .shown import Shown, Text
 from .theme import CLIENT, INK, REST, SERVER, count, drawable, escape, figure, fit, font, png, width
 
 MAX_LANES, MAX_NAMES = 6, 3
@@ -23,7 +23,7 @@ LEGEND = "█ runs   ┆ waits   One row is one turn: the loop lets one task run
 PNG_LEGEND = "solid: runs (at least a hairline)    hatched: waits"
 
 
-class LoopPicture:
+class LoopPicture(Shown):
     """What `watch_loop` saw: the coroutine's `result`, `lanes` (names of tasks), and `turns` in their true order.
 
     A notebook shows it as PNG and as text; only the PNG holds times. `seconds` is how long all of it took.
@@ -64,13 +64,13 @@ class LoopPicture:
             lines.append(f"{i + 1:>{digits}}   {'   '.join(cells)}   {', '.join(deeds)}")
         return "\n".join([*lines, *self._remainder(), LEGEND])
 
-    def narrate(self) -> str:
+    def narrate(self) -> Text:
         """One sentence for each turn, for reading aloud; no times."""
         lines = []
         for number, (turn, deeds, _) in enumerate(self._told(), 1):
             deeds = deeds if deeds[0] == "starts" else ["goes on", *deeds]
             lines.append(f"{number}. {self.lanes[turn.lane]} {', '.join(deeds[:-1])}, then {deeds[-1]}.")
-        return "\n".join([*lines, *self._remainder()])
+        return Text("\n".join([*lines, *self._remainder()]))
 
     def finding(self) -> str:
         """What this run shows, in one sentence with its times."""
@@ -128,9 +128,6 @@ class LoopPicture:
         legend = PNG_LEGEND + ("    shaded: the loop is blocked" if blocked else "")
         drawn.text(0.022, 0.16 / height, legend, font=font("italic", 8.5), va="center", color=REST)
         return png(drawn)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": str(self), "image/png": base64.b64encode(self.png()).decode("ascii")}
 
     def _remainder(self) -> list[str]:
         names = self.unfinished
