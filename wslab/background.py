@@ -29,6 +29,11 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.loop.run_until_complete(asyncio.wait(tasks, timeout=JOIN_S))
         finally:
             self.loop.close()
 
@@ -43,4 +48,4 @@ class LoopThread:
         finishing.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
         await asyncio.wait([asyncio.wrap_future(finishing)], timeout=END_S)
         if finishing.done():
-            await asyncio.to_thread(self._thread.join, JOIN_S)
+            await asyncio.to_thread(self._thread.join, 2 * JOIN_S)

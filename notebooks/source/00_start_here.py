@@ -62,7 +62,8 @@ async with connect(server.url) as ws:
     await ws.send("are you there?")
     answer = await ws.recv()
 print("versions:", "ok" if recent else "too old, run start.py again")
-print("echo:", "ready" if answer == "are you there?" else "not ready, run 'wslab doctor' in a terminal")
+alive = answer == "are you there?"
+print("echo:", "ready" if alive else "not ready, run 'wslab doctor' in a terminal")
 
 # %% [markdown]
 # `versions: ok` and `echo: ready`? Then everything works here. If not, open a terminal (menu *File*, *New*, *Terminal*) and run
@@ -122,7 +123,7 @@ print(recording.narrate())
 # nobody sees it. But who has predicted looks at the picture with other eyes.
 
 # %%
-predict("p0.1", "Three messages and three echoes on one connection: how many arrows?", count=...)
+predict("p0.1", "Three messages and three echoes: how many arrows?", count=...)
 
 # %% [markdown]
 # Run it for real, and compare. As long as there is no prediction, the picture stays covered.
@@ -137,8 +138,12 @@ with record(server) as three:
 reveal("p0.1", three, count=len(three.rows))
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # Eleven: six for the messages (**arrows 3 to 8**), and the same five around them as before. The handshake was not repeated, because the
 # connection stayed open. A web page would ask anew for each answer. That is the difference which this course is about.
+#
+# </details>
 
 # %% [markdown]
 # ## 2 Waiting, in five short steps
@@ -220,7 +225,7 @@ async def together():
     return await asyncio.gather(boil(), toast())
 
 
-predict("p0.2", "boil waits 0.2 s, toast 0.1 s. How many seconds does together() take?", seconds=...)
+predict("p0.2", "How many seconds does together() take?", seconds=...)
 
 # %% [markdown]
 # Run, and compare. A time counts as right if it is near.
@@ -230,11 +235,15 @@ picture = await watch_loop(together())
 reveal("p0.2", picture, seconds=picture.seconds)
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # As long as the *longest* of them, not as long as both. There are three lanes now, because `gather` made a **task** of each coroutine: a piece of
 # work with turns of its own. In **turns 2 and 3** both start and come to their sleep. From then on both bars run side by side.
 # In **turn 4** the toast is done, in **turn 5** the tea, and in **turn 6** `together` itself goes on.
 #
 # Between the turns the cook does nothing at all. That is why one program can serve ten thousand clients.
+#
+# </details>
 
 # %% [markdown]
 # ### 2.3 What blocking does
@@ -254,7 +263,7 @@ async def cleaning():
     await asyncio.gather(scrub(), toast())
 
 
-predict("p0.3", "How many seconds, and who is done first: scrub or toast?", seconds=..., first=...)
+predict("p0.3", "How many seconds, and who is first?", seconds=..., first=...)
 
 # %% [markdown]
 # Run, and compare.
@@ -264,11 +273,15 @@ picture = await watch_loop(cleaning())
 reveal("p0.3", picture, seconds=picture.seconds, first=picture.finished[0])
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # The sum again, although there is a `gather`; and the short toast is done *after* the long scrub. Turn 2 is one solid block of 200 ms. In it
 # the loop could do nothing: toast could not even start before **turn 3**.
 #
 # Your server lives on the same loop. While one function blocks, no client gets an answer, no matter how many there are. Long
 # computations and every `time.sleep` block. `await` does not.
+#
+# </details>
 
 # %% [markdown]
 # ### 2.4 A task of one's own
@@ -357,8 +370,12 @@ with record(shop) as sale:
 reveal("p0.4", picture, times=len(served))
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # Three times, once for each thing; and then the loop **ended by itself**, because the connection was over. Each turn after the first was
 # woken by something that came over the line: `listen` waits in `recv`, the same that you called by hand above. `async for` calls it for you.
+#
+# </details>
 #
 # The same on the wire:
 

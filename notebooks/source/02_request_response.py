@@ -40,7 +40,7 @@ print("your number of messages:", messages)
 # Put your numbers in the place of `...` and run the cell. As long as you have not, the picture stays covered.
 
 # %%
-predict("r2", "How many handshakes, handler starts, frames from the client?", handshakes=..., starts=..., frames=...)
+predict("r2", "How many of each?", handshakes=..., starts=..., frames=...)
 
 # %% [markdown]
 # Now the same thing for real: a server, a client, and a recording of what crossed between them.
@@ -69,8 +69,12 @@ frames = sent.count("text") + sent.count("close")
 reveal("r2", recording, handshakes=sent.count("request"), starts=len(starts), frames=frames)
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # One handshake, one start of the handler, however many messages. The client's frames are its messages **and** its close frame: ending
 # politely is a frame too.
+#
+# </details>
 
 # %% [markdown]
 # ## 1 In turns
@@ -204,11 +208,15 @@ with record(sequential) as queue:
 reveal("p2.1", queue, sequential_order=order, sequential_seconds=seconds)
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # With your prediction made you see three arrows down at once, then **three bars one below the other**: the second request arrived early and
 # waited, unread, until the first answer was sent. The order of the requests is kept, and the time is the **sum** of all the work.
 #
 # Nobody was idle on purpose: the handler is one line of code after the other, and it stood in `await asyncio.sleep(...)`. Other connections went
 # on meanwhile; *this* connection did not.
+#
+# </details>
 
 # %% [markdown]
 # ## 3 A task for each message
@@ -242,18 +250,23 @@ with record(concurrent) as tasks:
 reveal("p2.1", tasks, concurrent_order=order, concurrent_seconds=seconds)
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # Uncovered, the picture shows **three bars side by side**. The shortest piece of work is answered first, and the time is that of the
 # **longest**. Arrows 3, 4 and 5 look exactly as before: the wire does not tell which kind of server is at its end; only the answers do.
+#
+# </details>
 
 # %% [markdown]
 # **Find the proof.** One arrow of this recording cannot occur with the sequential server: the first answer, if it does not belong to request 0.
 # Which number does it have?
 
 # %%
-predict("e2.1", "Which arrow of the concurrent recording proves that an answer overtook another?", arrow=...)
+predict("e2.1", "Which arrow proves that an answer overtook another?", arrow=...)
 
 # %%
-first_answer = next(row.number for row in tasks.rows if row.event.kind == "text" and not row.event.up)
+down = [row.number for row in tasks.rows if row.event.kind == "text" and not row.event.up]
+first_answer = down[0]
 reveal("e2.1", tasks, arrow=first_answer)
 
 # %% [markdown]
@@ -320,9 +333,11 @@ async def reply(ws, request):
 
 
 chat_server = await serve(chat, name="Chat server")
+for_ada, for_bob = f"{chat_server.url}/?name=Ada", f"{chat_server.url}/?name=Bob"
 
 # %% [markdown]
-# Ada asks a question that takes 0.1 seconds of work. Meanwhile Bob says hello. Then Ada calls `recv()` once.
+# Ada asks a question that takes 0.1 seconds of work. Meanwhile Bob says hello. Then Ada calls `recv()` once. (The `?name=` in an address names
+# the client's line in the picture.)
 #
 # **Predict** what this `recv()` gives her: `"answer"`, `"news"` or `"error"`?
 
@@ -331,7 +346,7 @@ predict("p2.2", "What does Ada's first recv() return: answer, news or error?", f
 
 # %%
 with record(chat_server) as push:
-    async with connect(f"{chat_server.url}/?name=Ada") as ada, connect(f"{chat_server.url}/?name=Bob") as bob:
+    async with connect(for_ada) as ada, connect(for_bob) as bob:
         await push.settled()
         await ada.send(json.dumps({"id": 7, "work": 0.1}))
         await bob.send(json.dumps({"hello": "Bob"}))
@@ -344,10 +359,14 @@ with record(chat_server) as push:
 reveal("p2.2", push, first="news" if "news" in received[0] else "answer")
 
 # %% [markdown]
+# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+#
 # `recv()` gives the **next message**, whatever it is. It does not know what you asked. On Ada's line the push is between her request and
 # her answer. A client that writes `send(...)` and then takes the next `recv()` for the answer is wrong as soon as the server pushes anything.
 #
 # The arrows marked ┊ could have happened in any order: Ada's request and Bob's hello are on their way at the same time, on two connections.
+#
+# </details>
 
 # %% [markdown]
 # **The repair** for one question at a time: read on until the answer with your `id` is there, and keep the rest.
@@ -365,7 +384,7 @@ async def call(ws, request, news):
 
 # %%
 news = []
-async with connect(f"{chat_server.url}/?name=Ada") as ada, connect(f"{chat_server.url}/?name=Bob") as bob:
+async with connect(for_ada) as ada, connect(for_bob) as bob:
     asking = asyncio.create_task(call(ada, {"id": 8, "work": 0.1}, news))
     await bob.send(json.dumps({"hello": "Bob"}))
     print("answer:", await asking)
@@ -383,9 +402,7 @@ print("kept for later:", news)
 # **Predict** what each of the two gets: `"message"`, `"nothing"` or `"error"`?
 
 # %%
-predict(
-    "p2.3", "Two tasks call recv() on one connection, one message comes: what does each get?", first=..., second=...
-)
+predict("p2.3", "Two readers, one message: what does each get?", first=..., second=...)
 
 
 # %%
@@ -412,12 +429,14 @@ with record(server) as readers:
 reveal("p2.3", readers, **outcome)
 
 # %% [markdown]
-# The library does not guess. The task that came second is told so at once, before any message arrives:
+# What the library said to the task that did not get the message:
 
 # %%
 print(*said, sep="\n")
 
 # %% [markdown]
+# The library does not guess. Whoever comes second is told so at once, before any message arrives.
+#
 # A lock around `recv()` would silence this error and leave the fault: whoever holds the lock gets the next message, and that may be the
 # *other* task's answer. The cure is **one reader** for each connection, which hands out the answers by `id`.
 

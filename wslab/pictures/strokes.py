@@ -69,12 +69,12 @@ def heading(sheet: Sheet, title: str, facts: str) -> None:
 
 def box_width(drawn: Scene, index: int, size: float = NAME) -> float:
     """How wide the box of a lane's name is, in inches."""
-    return max(0.62, measure(fit(escape(drawn.lanes[index].name), 16), "bold", size) + 0.24)
+    return max(0.62, measure(_name(drawn, index), "bold", size) + 0.24)
 
 
 def lanes(sheet: Sheet, drawn: Scene, at: Sequence[float], bottom: float) -> None:
     """Draw all lanes `at` their places down to `bottom`, each with its name in a box that leaves room for the next."""
-    names = [fit(escape(lane.name), 16) for lane in drawn.lanes]
+    names = [_name(drawn, index) for index in range(len(drawn.lanes))]
     boxes = [box_width(drawn, index) for index in range(len(names))]
     room = min((right - left for left, right in pairwise(at)), default=2.0) - 0.06
     size = NAME
@@ -86,6 +86,10 @@ def lanes(sheet: Sheet, drawn: Scene, at: Sequence[float], bottom: float) -> Non
         sheet.line([(x, HEADER + 0.3), (x, bottom)], color=TINTS[lane.role], weight=1.3)
         sheet.box(x - wide / 2, HEADER, wide, 0.28, edge=COLORS[lane.role], weight=1.7, radius=0.06)
         sheet.text(x, HEADER + 0.145, name, face="bold", size=size, color=COLORS[lane.role], across="center")
+
+
+def _name(drawn: Scene, index: int) -> str:
+    return fit(escape(drawn.lanes[index].name), 24 if len(drawn.lanes) <= 3 else 16)
 
 
 def _cut(name: str, room: float, size: float) -> str:
