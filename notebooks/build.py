@@ -8,6 +8,7 @@ lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun. P
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import os
 import re
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks" / "source"
 SOLUTIONS = ROOT / "exercises" / "solutions"
 PRISTINE = ROOT / "wslab" / "pristine"
+README_LESSON = "02_request_response"
+README_PICTURE = ROOT / "notebooks" / "recordings" / "readme.png"
 SEED = "1"
 CELL_LIMIT_S = 60
 
@@ -144,7 +147,11 @@ def main(names: list[str]) -> None:
     chosen = tuple(names) or ("",)
     for source in sorted(LESSONS.glob("*.py")):
         if source.stem.startswith(chosen):
-            _report(store_both(lesson(source), ROOT / "notebooks" / f"{source.stem}.ipynb", "lesson"), source)
+            notebook = lesson(source)
+            written = store_both(notebook, ROOT / "notebooks" / f"{source.stem}.ipynb", "lesson")
+            if source.stem == README_LESSON and (written or not README_PICTURE.exists()):
+                store_picture(notebook)
+            _report(written, source)
     for source in sorted(SOLUTIONS.glob("*.py")):
         if source.stem.startswith(chosen):
             _report(store_both(exercise(source), ROOT / "exercises" / f"{source.stem}.ipynb", "exercise"), source)
@@ -158,6 +165,14 @@ def store_both(notebook: Notebook, path: Path, kind: str) -> bool:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     return written
+
+
+def store_picture(notebook: Notebook) -> None:
+    """Store the first picture that a cell of `notebook` shows without a prediction: the README shows it."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    shown = (o for o in outputs if "image/png" in o.get("data", {}) and "covered" not in o.data["text/plain"])
+    README_PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    README_PICTURE.write_bytes(base64.b64decode(next(shown).data["image/png"]))
 
 
 def _report(written: bool, source: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import time
 
 import pytest
@@ -133,6 +134,18 @@ def test_blocking_call_in_a_right_answer_is_told(capsys):
 
     line = failed("0.2", echo).verdict.wrong.line
     assert line.startswith("0.2 blocked loop: the event loop stood still for 3") and "in echo()" in line
+
+
+@pytest.mark.parametrize("problem", [ValueError, SystemExit])
+def test_nothing_of_the_kit_is_complained_about_later(problem, capsys, caplog):
+    """What a failed check leaves to the garbage collector says nothing: no traceback appears cells later."""
+
+    def answer(delays, mode):
+        raise problem("bye")
+
+    failed("2.1", answer)
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_bad_calls_are_told_what_to_do():

@@ -9,7 +9,7 @@ KIT = Path(__file__).parent.parent / "wslab"
 
 LAYERS = (
     "errors masking trace order cause decode "  # words: what happened, and in which order it is told
-    "watchdog background linked relay tap sources nested server quiet loopwatch "  # wires
+    "guard watchdog background linked relay tap sources nested server quiet loopwatch "  # wires
     "pictures "
     + " ".join(
         f"pictures.{name}"

@@ -10,7 +10,7 @@ import pytest
 from websockets import ConnectionClosed, connect
 
 from wslab import serve, watchdog
-from wslab.watchdog import Guard, Starved
+from wslab.guard import Guard, Starved
 
 
 def run(guard: Guard, function):

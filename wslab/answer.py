@@ -9,7 +9,6 @@ traceback.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import inspect
 import time
@@ -19,10 +18,10 @@ from typing import Any
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from .guard import Guard, Starved
 from .recording import Recording, record
 from .server import Server, serve
 from .trace import Event
-from .watchdog import Guard, Starved
 
 WAIT_S = 2.0
 LOOK_S = 0.01
@@ -75,19 +74,18 @@ class Answer:
             result = self.value(*args)
             return await result if inspect.isawaitable(result) else result
 
-        future = self._guard.run(body)
-        waiting = asyncio.wrap_future(future)
+        result = asyncio.wrap_future(self._guard.run(body))
         deadline = time.monotonic() + timeout
-        while not future.done():
+        while not result.done():
             if time.monotonic() > deadline:
-                future.cancel()
+                result.cancel()
                 raise NoAnswer(
                     f"{self.exercise} time-out: your function has not returned after {timeout:g} s. Does it wait for "
                     "something that never comes?"
                 )
             self._note_waits(task[0])
-            await asyncio.wait([waiting], timeout=LOOK_S)
-        return _result(future)
+            await asyncio.wait([result], timeout=LOOK_S)
+        return result.result()
 
     @contextlib.asynccontextmanager
     async def served(self, *collaborators: Any, **options: Any) -> AsyncIterator[Served]:
@@ -239,10 +237,3 @@ def _proxy(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
     call.__name__ = getattr(function, "__name__", "call")
     return call
-
-
-def _result(future: concurrent.futures.Future[Any]) -> Any:
-    try:
-        return future.result(0)
-    except concurrent.futures.CancelledError:
-        raise NoAnswer("your function was cancelled") from None

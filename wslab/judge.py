@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .answer import LOOK_S, Answer, NoAnswer, Wrong
+from .guard import Guard, Starved
 from .order import Row
 from .recording import Recording
-from .watchdog import Guard, Starved
 
 __all__ = ["Answer", "NoAnswer", "Wrong", "behaviour", "judge"]
 
