@@ -104,7 +104,7 @@ async def test_streamed_message(served):
             assert await ws.recv() == "Hello"
             await recording.settled()
     assert causes(recording) == [("Hello", 0, True)]
-    assert recording.trace.takes == {("Client", 0): 0}
+    assert recording.trace.takes == {("Client", 0, 0): 0}
 
 
 async def test_end_of_a_connection(served):

@@ -109,7 +109,7 @@ def test_fragments_answer_as_one_message():
         wire(Kind.CONTINUATION, 3, up=False, payload=b"d", ordinal=1, cause=None),
     ]
     trace = Trace(events)
-    trace.takes["Client", 0] = 0
+    trace.takes["Client", 0, 0] = 0
     drawn = scene(trace)
     assert [(work.after, work.until) for work in drawn.works] == [(2, 3)]
     assert drawn.messages == 2 and not any(arrow.push for arrow in drawn.arrows)

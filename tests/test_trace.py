@@ -53,14 +53,14 @@ def test_steps_and_times():
         publish(Event(kind=Kind.TEXT, tap="Server"))
         publish(Event(kind=Kind.TEXT, tap="Other"))
         publish(Event(kind=Kind.LOG))
-        publish(Take("ada", 0, 1))
+        publish(Take("ada", 0, 0, 1))
     finally:
         finish(trace)
         finish(trace)
     publish(Event(kind=Kind.LOG))
     assert [(event.kind, event.step) for event in trace] == [(Kind.TEXT, 0), (Kind.TEXT, 1), (Kind.LOG, 1)]
     assert 0 <= trace.events[0].at <= trace.events[1].at
-    assert trace.takes == {("ada", 0): 1}
+    assert trace.takes == {("ada", 0, 0): 1}
 
 
 def test_full():
@@ -90,7 +90,7 @@ EVENTS = [
 def test_save_and_load(tmp_path):
     """What was saved is what is loaded, whatever the payloads hold."""
     trace = Trace(EVENTS)
-    trace.take(Take("ada\u2028", 0, 2))
+    trace.take(Take("ada\u2028", 0, 0, 2))
     trace.save(tmp_path / "one.jsonl")
     again = Trace.load(tmp_path / "one.jsonl")
     assert again.events == EVENTS and again.takes == trace.takes and again.step == 1
@@ -134,7 +134,7 @@ def test_empty_trace(tmp_path):
         b'{"kind": "text", "cause": {"connection": "ada"}}',
         b'{"kind": "text", "headers": [3]}',
         b'{"take": [1]}',
-        b'{"take": ["ada", "x", 1]}',
+        b'{"take": ["ada", 0, "x", 1]}',
     ],
 )
 def test_damaged_file(tmp_path, line):

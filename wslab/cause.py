@@ -53,7 +53,7 @@ class Link:
 
     def took(self) -> None:
         """`recv()` returned a message."""
-        publish(Take(self.name, self.taken, self.sent))
+        publish(Take(self.name, self.life, self.taken, self.sent))
         self._begin(self.taken)
         self.taken += 1
 

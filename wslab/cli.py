@@ -180,7 +180,8 @@ def _run(path: Path) -> Any:
             file=sys.stderr,
         )
         raise SystemExit(UNREADABLE) from None
-    return client.execute()
+    # What the kernel itself says on stderr is about its transport, not about the exercise.
+    return client.execute(stderr=subprocess.DEVNULL)
 
 
 def _report(cell: Any) -> tuple[str, bool]:

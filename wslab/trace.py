@@ -109,9 +109,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A handler took client message `message` of `connection` when it had sent `sent` frames there."""
+    """A handler took client message `message` of `connection`, in its `life`, when it had sent `sent` frames there."""
 
     connection: str
+    life: int
     message: int
     sent: int
 
@@ -125,7 +126,7 @@ class Trace:
 
     def __init__(self, events: Iterable[Event] = (), taps: Iterable[str] | None = None) -> None:
         self.events: list[Event] = list(events)
-        self.takes: dict[tuple[str, int], int] = {}
+        self.takes: dict[tuple[str, int, int], int] = {}
         self.taps = None if taps is None else frozenset(taps)
         self.step = 0
         self.full = False
@@ -151,11 +152,11 @@ class Trace:
     def take(self, take: Take) -> None:
         """Note that a handler took a message from `recv()`."""
         if len(self.takes) < MAX_EVENTS:
-            self.takes[take.connection, take.message] = take.sent
+            self.takes[take.connection, take.life, take.message] = take.sent
 
     def save(self, path: str | Path) -> None:
         """Write the trace to `path` as JSON Lines; a file that was there is replaced as a whole or not at all."""
-        lines = [json.dumps({"take": [c, m, s]}, ensure_ascii=False) for (c, m), s in list(self.takes.items())]
+        lines = [json.dumps({"take": [*key, sent]}, ensure_ascii=False) for key, sent in list(self.takes.items())]
         lines += [json.dumps(_pack(event), ensure_ascii=False) for event in list(self.events)]
         target = Path(path)
         draft = target.with_name(f"{target.name}.{os.getpid()}.part")
@@ -181,8 +182,8 @@ class Trace:
             try:
                 fields = json.loads(line.decode("utf-8", "surrogatepass"))
                 if "take" in fields:
-                    connection, message, sent = fields["take"]
-                    trace.takes[str(connection), int(message)] = int(sent)
+                    connection, life, message, sent = fields["take"]
+                    trace.takes[str(connection), int(life), int(message)] = int(sent)
                 else:
                     trace.events.append(_unpack(fields))
             except (ValueError, TypeError, KeyError, AttributeError) as exc:

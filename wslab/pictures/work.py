@@ -49,7 +49,7 @@ def answered(event: Event) -> tuple[Line, int] | None:
     return (line, cause.message) if (cause.connection, cause.life) == (event.connection, event.life) else None
 
 
-def tell_works(rows: list[Row], places: dict[str, int], takes: dict[tuple[str, int], int]) -> list[Work]:
+def tell_works(rows: list[Row], places: dict[str, int], takes: dict[tuple[str, int, int], int]) -> list[Work]:
     """Return the intervals in which servers worked on messages; `places` are the indexes of the servers' lanes."""
     asked: dict[tuple[Line, int], Row] = {}
     answers: dict[tuple[Line, int], Row] = {}
@@ -68,7 +68,7 @@ def tell_works(rows: list[Row], places: dict[str, int], takes: dict[tuple[str, i
     works: list[Work] = []
     busy: dict[tuple[int, int], int] = {}
     for (line, number), answer in sorted(answers.items(), key=lambda item: asked[item[0]].number):
-        taken = takes.get((line[0], number))
+        taken = takes.get((line[0], line[2], number))
         if taken is None:
             continue
         # A handler that works in turn takes the next message only after the frames that it had sent by then.
