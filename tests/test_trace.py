@@ -242,7 +242,9 @@ def test_secret_over_two_fragments(cut, up):
     stream = Frame(Opcode.TEXT, one, fin=False).serialize(mask=up) + Frame(Opcode.CONT, two).serialize(mask=up)
     events = decode((UP, GET), (DOWN, SWITCH), (up, stream))[2:]
     assert [event.payload for event in events] == [b"my " + b"*" * cut, b"*" * (7 - cut) + b"!"]
-    assert leaks(events, one[3:]) == leaks(events, two[:-1]) == []
+    for piece in (one[3:], two[:-1]):
+        if len(piece) > 3:  # a shorter one may occur in a random masking key
+            assert leaks(events, piece) == []
 
 
 def test_secret_byte_by_byte():

@@ -336,7 +336,7 @@ chat_server = await serve(chat, name="Chat server")
 for_ada, for_bob = f"{chat_server.url}/?name=Ada", f"{chat_server.url}/?name=Bob"
 
 # %% [markdown]
-# Ada asks a question that takes 0.1 seconds of work. Meanwhile Bob says hello. Then Ada calls `recv()` once. (The `?name=` in an address names
+# Ada asks a question that takes 0.1 seconds of work. While the server works on it, Bob says hello. Then Ada calls `recv()` once. (The `?name=` in an address names
 # the client's line in the picture.)
 #
 # **Predict** what this `recv()` gives her: `"answer"`, `"news"` or `"error"`?
@@ -349,6 +349,7 @@ with record(chat_server) as push:
     async with connect(for_ada) as ada, connect(for_bob) as bob:
         await push.settled()
         await ada.send(json.dumps({"id": 7, "work": 0.1}))
+        await push.settled(resident=chat_server.handlers())
         await bob.send(json.dumps({"hello": "Bob"}))
         received = [json.loads(await ada.recv()), json.loads(await ada.recv())]
         await bob.recv()
@@ -364,7 +365,9 @@ reveal("p2.2", push, first="news" if "news" in received[0] else "answer")
 # `recv()` gives the **next message**, whatever it is. It does not know what you asked. On Ada's line the push is between her request and
 # her answer. A client that writes `send(...)` and then takes the next `recv()` for the answer is wrong as soon as the server pushes anything.
 #
-# The arrows marked ┊ could have happened in any order: Ada's request and Bob's hello are on their way at the same time, on two connections.
+# The dotted lines across the picture are the places where the cell waited: for both to be connected, for Ada's question to have arrived
+# (`resident=` names what may go on working meanwhile), for everything at the end. Arrows marked ┊ could have happened in any order: they
+# are on two connections, and nobody waited for anybody.
 #
 # </details>
 
