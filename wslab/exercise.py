@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 from . import state
 from .errors import LabError
 from .judge import Verdict, judge
+
+
+COLUMNS = 96
 
 
 def exercises_folder() -> Path:
@@ -69,11 +73,11 @@ class Report:
                 more = "   (repair the line above first)" if line.status == "skip" else ""
                 out.append(f"{number}  {line.status:<4}  {line.title}{more}")
                 continue
-            out.append(f"{number}  {line.status:<4}  {line.title}" + (f" | {wrong.did}" if wrong.did else ""))
+            out += _wrapped(f"{number}  {line.status:<4}  {line.title}" + (f" | {wrong.did}" if wrong.did else ""))
             if wrong.expected or wrong.saw:
                 parts = (("expected", wrong.expected), ("saw", wrong.saw))
-                out.append("           " + " | ".join(f"{name} {what}" for name, what in parts if what))
-            out.append(f"     {wrong.line}")
+                out += _wrapped("           " + " | ".join(f"{name} {what}" for name, what in parts if what))
+            out += _wrapped(f"     {wrong.line}")
             if (row := self.verdict.row) is not None:
                 out.append(f"     look at: arrow {row.number} of the recording")
         if self.verdict.stuck:
@@ -83,6 +87,11 @@ class Report:
         else:
             out.append(f'{number}  not solved yet. hint("{number}") helps.')
         return "\n".join(out)
+
+
+def _wrapped(line: str) -> list[str]:
+    """`line` in pieces that fit into a notebook, the later ones set in."""
+    return textwrap.wrap(line, COLUMNS, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
 
 
 def check(exercise: str, answer: Any) -> Report:
