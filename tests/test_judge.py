@@ -36,11 +36,13 @@ def test_report_has_four_parts_and_the_recording(capsys):
             await ws.send(message.upper() if isinstance(message, str) else message)
 
     report = failed("0.2", shout)
-    first, second, third, fourth = report.text.splitlines()[:4]
+    first, second, third, fourth, fifth = report.text.splitlines()[:5]
     assert first.startswith("0.2  FAIL  a message comes back | sent 'hello ")
     assert second.strip().startswith("expected 'hello ") and "| saw 'HELLO " in second
     assert third.strip().startswith("0.2 echo: sent 'hello ")
-    assert fourth.strip() == "look at: arrow 4 of the recording"
+    assert fourth.startswith(" " * 11) and fourth.endswith("own.")
+    assert fifth.strip() == "look at: arrow 4 of the recording"
+    assert max(map(len, report.text.splitlines())) <= 96
     assert report.text.splitlines()[-1] == '0.2  not solved yet. hint("0.2") helps.'
     assert "skip" in report.text
     assert report.verdict.recording.arrow(4).text.startswith("HELLO")
