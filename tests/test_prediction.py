@@ -50,7 +50,7 @@ def test_with_a_prediction_both_stand_side_by_side(recording, capsys):
     predict("p", "?", order=[0, 1], name="Client", count=3)
     assert capsys.readouterr().out == "p: noted: order=[0, 1], name='Client', count=3\n"
     text = str(reveal("p", recording, order=[1, 0], name="client", count=3))
-    assert "order  you said [0, 1]         recorded [1, 0]                     ✗ differs" in text
+    assert "order   you said [0, 1]   recorded [1, 0]   ✗ differs" in text
     assert text.count("✓ agrees") == 2
     assert 'TEXT "hello"' in text
 
@@ -60,7 +60,7 @@ def test_measured_numbers_stay_out_of_the_text(recording):
     predict("p", seconds=0.15)
     for measured in (0.151, 0.163):
         shown = reveal("p", recording, seconds=measured)
-        assert "measured, see the picture" in str(shown) and "✓ agrees" in str(shown)
+        assert "a time, see the picture" in str(shown) and "✓ agrees" in str(shown)
         assert shown.png().startswith(b"\x89PNG")
     assert "✗ differs" in str(reveal("p", recording, seconds=0.3))
 
@@ -74,6 +74,15 @@ def test_predicted_arrows_are_matched(recording):
     assert shown.overlay.imagined == [("Server", "Client", "200 OK")]
     assert 2 in shown.overlay.unforeseen
     assert "foreseen, but not in the recording" in str(shown)
+
+
+def test_a_prediction_may_be_written_loosely(recording):
+    """A number in quotes, a name in another case or with its parentheses mean the same."""
+    predict("p", count="11", seconds="0.3 s", first="Scrub()")
+    assert str(reveal("p", recording, count=11, seconds=0.31, first="scrub")).count("✓ agrees") == 3
+    predict("p", arrows=["client -> SERVER: get"])
+    assert reveal("p", recording).overlay.foreseen == {1}
+    assert reveal("p", recording).overlay.imagined == []
 
 
 def test_changing_back_to_dots_covers_again(recording):

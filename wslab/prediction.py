@@ -21,7 +21,7 @@ from .pictures.cards import stacked, table
 from .pictures.labels import label
 from .pictures.scene import Overlay
 from .pictures.shown import Shown, Text
-from .pictures.theme import count
+from .pictures.theme import count, width
 from .recording import Recording
 
 NEAR = 0.25  # a predicted time agrees if it is off by less than this share of the truth,
@@ -101,11 +101,10 @@ class Compared:
     agrees: bool
     varies: bool = False
 
-    def text(self, columns: int, *, measured: bool) -> str:
-        """The comparison in a line, its name padded to `columns`."""
-        truth = self.truth if measured or not self.varies else "measured, see the picture"
-        verdict = "✓ agrees" if self.agrees else "✗ differs"
-        return f"{self.name:<{columns}}  you said {self.said:<14} recorded {truth:<26} {verdict}"
+    def cells(self, *, measured: bool) -> tuple[str, str, str, str]:
+        """What the line of a table holds: name, prediction, truth and verdict."""
+        truth = self.truth if measured or not self.varies else "a time, see the picture"
+        return self.name, f"you said {self.said}", f"recorded {truth}", "✓ agrees" if self.agrees else "✗ differs"
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,9 +145,12 @@ class Reveal(Shown):
         return Text("\n".join([*self._table(measured=False), *told]))
 
     def _table(self, *, measured: bool) -> list[str]:
-        columns = max((len(line.name) for line in self.lines), default=0)
-        compared = [line.text(columns, measured=measured) for line in self.lines]
-        return [f"{self.key}: your prediction beside the recording", *compared]
+        rows = [line.cells(measured=measured) for line in self.lines]
+        widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+        compared = [
+            "   ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)) for row in rows
+        ]
+        return [f"{self.key}: your prediction beside the recording", *(line.rstrip() for line in compared)]
 
     def _card(self) -> list[str]:
         question = [self.question] if self.question else []
@@ -186,11 +188,20 @@ def _shown(value: Any) -> str:
 
 
 def _agrees(said: Any, truth: Any) -> bool:
+    said = _read(said) if isinstance(said, str) and isinstance(truth, (int, float)) else said
     if isinstance(truth, float) and isinstance(said, (int, float)) and not isinstance(said, bool):
         return abs(said - truth) <= max(NEAR * abs(truth), NEAR_S)
     if isinstance(said, str) and isinstance(truth, str):
-        return said.strip().casefold() == truth.strip().casefold()
+        return said.strip().removesuffix("()").casefold() == truth.strip().casefold()
     return bool(said == json.loads(json.dumps(truth, default=str)))
+
+
+def _read(said: str) -> Any:
+    """The number that a text such as "11" or "0.3 s" means, else the text."""
+    try:
+        return float(said.strip().removesuffix("s"))
+    except ValueError:
+        return said
 
 
 def _list(key: str, arrows: Any) -> list[str]:
@@ -208,7 +219,8 @@ def _parsed(text: str) -> tuple[str, str, str]:
 
 def _overlay(arrows: Sequence[str], rows: Sequence[Row]) -> Overlay:
     """Match predicted with recorded arrows in order: the longest common sequence."""
-    wanted = [_parsed(text) for text in arrows]
+    lanes = _lanes(rows)
+    wanted = [(lanes.get(a.casefold(), a), lanes.get(b.casefold(), b), text) for a, b, text in map(_parsed, arrows)]
     best = [[0] * (len(rows) + 1) for _ in range(len(wanted) + 1)]
     for i in reversed(range(len(wanted))):
         for j in reversed(range(len(rows))):
@@ -228,9 +240,19 @@ def _overlay(arrows: Sequence[str], rows: Sequence[Row]) -> Overlay:
     return Overlay(foreseen=foreseen, unforeseen=unforeseen, imagined=imagined)
 
 
+def _lanes(rows: Sequence[Row]) -> dict[str, str]:
+    """The lanes by what a learner may call them: in any case, and plainly client or server where there is one."""
+    clients = {row.event.connection for row in rows if row.event.tap}
+    servers = {row.event.tap for row in rows if row.event.tap}
+    plain = {"client": clients, "server": servers}
+    found = {kind: next(iter(names)) for kind, names in plain.items() if len(names) == 1}
+    lanes = {lane for row in rows for lane in (row.event.source, row.event.target)}
+    return found | {lane.casefold(): lane for lane in lanes}
+
+
 def _meets(arrow: tuple[str, str, str], row: Row) -> bool:
-    source, target, text = (part.casefold() for part in arrow)
+    source, target, text = arrow
     event = row.event
-    if (source, target) != (event.source.casefold(), event.target.casefold()):
+    if (source, target) != (event.source, event.target):
         return False
-    return text in label(event).fit(LABEL_COLUMNS).casefold()
+    return text.casefold() in label(event).fit(LABEL_COLUMNS).casefold()

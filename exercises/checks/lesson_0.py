@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 
+from websockets import ConnectionClosed
+
 from wslab import serve
 from wslab.judge import NoAnswer, Wrong, behaviour
 from wslab.recording import record
@@ -17,6 +19,7 @@ async def question_and_answer(answer):
 
     async def oracle(ws):
         async for _ in ws:
+            await asyncio.sleep(0.05)  # a client that does not wait inside its connection is too late each time
             await ws.send(reply)
 
     server = await serve(oracle, name="Judge's server")
@@ -28,6 +31,15 @@ async def question_and_answer(answer):
                 returned = await answer.call(server.url, question, timeout=1.0)
             except NoAnswer:
                 returned = NoAnswer
+            except ConnectionClosed:
+                raise Wrong(
+                    "0.1 too late: you called recv() on a connection that was closed already. The end of the "
+                    "'async with' block closes it: move the line into the block.",
+                    did=did,
+                    expected=repr(reply),
+                    saw="ConnectionClosed",
+                    where=lambda event: event.up and event.kind == "close",
+                ) from None
             sent = [event.text for event in recording.trace if event.up and event.kind in DATA]
             if not sent:
                 _nothing_sent(answer, did, question, returned)
@@ -55,6 +67,14 @@ async def question_and_answer(answer):
                     expected=repr(reply),
                     saw="a coroutine",
                 )
+            if returned == question:
+                raise Wrong(
+                    "0.1 answer: your function returned the question itself. Wait for the answer inside the "
+                    "'async with' block, and return what ws.recv() gives.",
+                    did=did,
+                    expected=repr(reply),
+                    saw=repr(returned),
+                )
             if returned != reply:
                 raise Wrong(
                     f"0.1 answer: your function returned {returned!r}, the server had answered {reply!r}: return what "
@@ -81,15 +101,12 @@ def _nothing_sent(answer, did, question, returned):
         returned.close()
     if "sleep" in answer.waited_in:
         raise Wrong(
-            "0.1 sleep: your client waited, but it sent nothing. Waiting does not run a coroutine that nobody "
-            "awaits: put "
-            "await before ws.send.",
+            "0.1 sleep: your client waited, but it sent nothing. Waiting does not run a coroutine that nobody awaits.",
             **facts,
         )
     raise Wrong(
         "0.1 send: the recording has no message from your client. ws.send(...) alone only makes a coroutine; "
-        "await runs it. "
-        "Put the await before ws.send.",
+        "await runs it.",
         **facts,
     )
 

@@ -7,7 +7,7 @@
 #
 # 1. Change the cell that holds the function, and run it.
 # 2. Run the cell below it. `check` runs your function against a real server or client and tells you what it saw.
-# 3. If a line says `FAIL`, read the three lines below it, change your function, run **both** cells again.
+# 3. If a line says `FAIL`, read the lines below it, change your function, run **both** cells again.
 #
 # Work cell by cell: *Run All* stops at the first exercise that is not solved yet. `hint("0.1")` gives a hint; there are three for
 # each exercise, and the last one offers a version to start from.
@@ -49,12 +49,12 @@ check("0.1", ask)
 # ★★ · build · about 15 minutes
 #
 # Write a handler: a coroutine function that takes the connection `ws` and sends every message back, unchanged, until the
-# client leaves. Four lines are enough.
+# client leaves. Three lines are enough.
 #
 # What the check looks at:
 #
 # - a message comes back; so do a second and a third on the same connection;
-# - empty, binary and fragmented messages come back unchanged;
+# - empty and binary messages come back unchanged, and so does one that travels in several pieces (the library joins them);
 # - two clients are served side by side;
 # - your handler ends when its client has left, politely or not.
 

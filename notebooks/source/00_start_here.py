@@ -102,9 +102,13 @@ recording
 #
 # - **Arrows 1 and 2** are the *opening handshake*. The client asks in HTTP, the language of web pages: `GET`, with the wish to *upgrade*. The
 #   server agrees: `101 Switching Protocols`. From now on both speak WebSocket.
-# - **Arrow 3** is your message: kind `TEXT`, 5 bytes (`5 B`), one for each letter. **Arrow 4** is the echo.
+# - **Arrow 3** is your message: kind `TEXT`, 5 bytes (`5 B`), one for each letter. **Arrow 4** is the echo. The bar beside it is the time in
+#   which the server worked on your message.
 # - **Arrows 5 and 6** are *close frames*. The client says goodbye (1000 means: all is well), the server says goodbye too.
-# - **Arrow 7** is the end of TCP, the layer that carried the bytes. Now the line is gone.
+# - **Arrow 7** is the end of TCP, the layer that carried the bytes. The server ends it. Now the line is gone.
+#
+# Every message and every goodbye travels in a *frame*: a few bytes of header, and the content, which is called *payload*. GET and 101 are no frames.
+# The small numbers on the left are milliseconds, in this run, since the first arrow.
 #
 # Your five lines contain `send` and `recv`. The library did the rest: `connect` the handshake, the end of the `async with` block the goodbye.
 #
@@ -120,7 +124,7 @@ print(recording.narrate())
 # **Change one thing.** Now the client says three things on one connection, and hears the echo each time. How many arrows will that be?
 #
 # Here and in all lessons you **predict** first. Put your number in the place of `...` and run the cell. A wrong prediction costs nothing, and
-# nobody sees it. But who has predicted looks at the picture with other eyes.
+# nobody sees it. But once you have predicted, you look at the picture differently.
 
 # %%
 predict("p0.1", "Three messages and three echoes: how many arrows?", count=...)
@@ -141,7 +145,7 @@ reveal("p0.1", three, count=len(three.rows))
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
 # Eleven: six for the messages (**arrows 3 to 8**), and the same five around them as before. The handshake was not repeated, because the
-# connection stayed open. A web page would ask anew for each answer. That is the difference which this course is about.
+# connection stayed open. A web page would ask anew for each answer. That difference is what this course is about.
 #
 # </details>
 
@@ -228,7 +232,7 @@ async def together():
 predict("p0.2", "How many seconds does together() take?", seconds=...)
 
 # %% [markdown]
-# Run, and compare. A time counts as right if it is near.
+# Run, and compare. A time counts as right if it is off by less than a quarter.
 
 # %%
 picture = await watch_loop(together())
@@ -380,7 +384,7 @@ reveal("p0.4", picture, times=len(served))
 # The same on the wire:
 
 # %%
-sale
+reveal("p0.4", sale)
 
 # %% [markdown]
 # **Arrows 3 to 8** are three times *next* and a thing. After **arrow 9**, the fourth *next*, the handler returns, so this time it is the server who says
@@ -388,6 +392,9 @@ sale
 #
 # Go back to `echo` in the self-check. You can read it now: *for each message that comes, send it back; when the client leaves, be done.* Those
 # three lines are a complete server.
+#
+# One word is still open. `async with` opens something, waits where that takes time, and closes it at the end of the block, even after an error. Here
+# it opens and closes the connection.
 
 # %% [markdown]
 # ## 3 How to work here
@@ -417,7 +424,7 @@ except NameError as exc:
 # **If you are stuck**
 #
 # 1. Read the last line of the message. It says what happened, and mostly what to do.
-# 2. `hint()`.
+# 2. In an exercise notebook: `hint()`.
 # 3. Does a cell not end? Press ■ (*interrupt*).
 # 4. Does nothing make sense any more? Menu *Kernel*, *Restart Kernel and Run All Cells*. That is never a defeat: all lessons are made for it.
 # 5. `wslab doctor` in a terminal looks for what is wrong on your machine.

@@ -30,7 +30,7 @@ from wslab import predict, record, reveal, running_servers, seed, serve
 #
 # 1. How many opening handshakes (a GET and a 101) does the recording show?
 # 2. How often was the handler started?
-# 3. How many frames go from the client to the server, all in all?
+# 3. How many frames go from the client to the server, all in all? (GET and 101 are no frames.)
 
 # %%
 messages = random.Random(seed()).randint(3, 5)
@@ -210,11 +210,11 @@ reveal("p2.1", queue, sequential_order=order, sequential_seconds=seconds)
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
-# With your prediction made you see three arrows down at once, then **three bars one below the other**: the second request arrived early and
+# The three requests (arrows 3 to 5) leave at once; then you see **three bars one below the other**: the second request arrived early and
 # waited, unread, until the first answer was sent. The order of the requests is kept, and the time is the **sum** of all the work.
 #
-# Nobody was idle on purpose: the handler is one line of code after the other, and it stood in `await asyncio.sleep(...)`. Other connections went
-# on meanwhile; *this* connection did not.
+# The handler runs line by line, and it was still waiting in `await asyncio.sleep(...)`. Other connections would go on meanwhile; *this*
+# connection does not.
 #
 # </details>
 
@@ -228,12 +228,12 @@ reveal("p2.1", queue, sequential_order=order, sequential_seconds=seconds)
 # %%
 async def a_task_each(ws):  # 1 accept
     async def answer(request):
-        await asyncio.sleep(request["work"])  # 3 decide
+        await asyncio.sleep(request["work"])
         await ws.send(json.dumps({"id": request["id"]}))  # 4 answer
 
     async with asyncio.TaskGroup() as tasks:  # 5 clean up: wait for the tasks
         async for message in ws:  # 2 read
-            tasks.create_task(answer(json.loads(message)))
+            tasks.create_task(answer(json.loads(message)))  # 3 decide
 
 
 concurrent = await serve(a_task_each, name="Concurrent server")
@@ -258,8 +258,7 @@ reveal("p2.1", tasks, concurrent_order=order, concurrent_seconds=seconds)
 # </details>
 
 # %% [markdown]
-# **Find the proof.** One arrow of this recording cannot occur with the sequential server: the first answer, if it does not belong to request 0.
-# Which number does it have?
+# **Find the proof.** One arrow of this recording cannot occur at its place with the sequential server. Which number does it have?
 
 # %%
 predict("e2.1", "Which arrow proves that an answer overtook another?", arrow=...)
@@ -270,36 +269,37 @@ first_answer = down[0]
 reveal("e2.1", tasks, arrow=first_answer)
 
 # %% [markdown]
-# Our pictures draw causes above effects, not a clock. What the clock said in this run is a picture of its own:
+# In our pictures distances are not to scale: causes stand above effects, and that is all. This one is to scale:
 
 # %%
-tasks.observed()
+reveal("p2.1", tasks.observed())
 
 # %% [markdown]
-# The distances on the left are real milliseconds of *this* run. Run the two cells again and they change a little. The order in the
-# diagrams above does not.
+# Its axis has the real milliseconds of *this* run. Run the cells with `record(concurrent)` and with `observed()` again, and they change a
+# little. The order in the diagrams above does not.
 
 # %% [markdown]
 # ## 4 Which answer belongs to which question?
 #
 # With the concurrent server the answers came in an order of their own. How did `ask_three` know which is which? Only because **both ends put an `id`
-# into the message**. Look at the bytes of an answer:
+# into the message**. Look at the bytes of an answer, arrow 4 of your very first recording:
 
 # %%
-tasks.bytes(first_answer)
+turns.bytes(4)
 
 # %% [markdown]
-# Two bytes of header, then your JSON text. The header says: this is the last piece of a message (FIN), it is text, it is so many bytes long. It
-# does **not** say: this answers message 3.
+# Two bytes of header, then your JSON text. Each byte is written as two digits in base 16; the small boxes show the eight bits of the first
+# two. The header says: this is the last piece of a message (FIN 1), it is text (opcode 1), it is so many bytes long. (RSV and MASK are for
+# lesson 5.) It does **not** say which request it answers.
 #
 # WebSocket has no request and no response. It has messages, in both directions, at any time. *Request and response* is an agreement
 # between two programs: "what I send carries an `id`, and what you send back carries the same one".
 
 # %%
-questions = {0: "first", 1: "second", 2: "third"}
 answers = [event.text for event in tasks.trace if event.kind == "text" and not event.up]
-for text in answers:
-    print(text, "answers the", questions[json.loads(text)["id"]], "question")
+by_id = {json.loads(text)["id"]: text for text in answers}
+for number, name in enumerate(("first", "second", "third")):
+    print("the", name, "question is answered by", by_id[number])
 
 # %% [markdown]
 # **Your turn.** Exercises [2.1 The timeline and 2.2 A server that answers by id](../exercises/02_request_response.ipynb) use sections 2, 3 and 4.
@@ -336,10 +336,12 @@ chat_server = await serve(chat, name="Chat server")
 for_ada, for_bob = f"{chat_server.url}/?name=Ada", f"{chat_server.url}/?name=Bob"
 
 # %% [markdown]
-# Ada asks a question that takes 0.1 seconds of work. While the server works on it, Bob says hello. Then Ada calls `recv()` once. (The `?name=` in an address names
+# `settled()` waits until all is quiet. In the middle it may not wait for the handler, which has work to do: `resident=` names what may go on.
+#
+# Ada asks a question that takes 0.1 seconds of work. While the server works on it, Bob says hello. Then Ada calls `recv()` twice. (The `?name=` in an address names
 # the client's line in the picture.)
 #
-# **Predict** what this `recv()` gives her: `"answer"`, `"news"` or `"error"`?
+# **Predict** what the first `recv()` gives her: `"answer"`, `"news"` or `"error"`?
 
 # %%
 predict("p2.2", "What does Ada's first recv() return: answer, news or error?", first=...)
@@ -362,12 +364,11 @@ reveal("p2.2", push, first="news" if "news" in received[0] else "answer")
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
-# `recv()` gives the **next message**, whatever it is. It does not know what you asked. On Ada's line the push is between her request and
-# her answer. A client that writes `send(...)` and then takes the next `recv()` for the answer is wrong as soon as the server pushes anything.
+# `recv()` gives the **next message**, whatever it is. It does not know what you asked. On Ada's line the push (arrow 7) is between her question
+# (5) and its answer (9). A client that writes `send(...)` and then takes the next `recv()` for the answer is wrong as soon as the server pushes anything.
 #
-# The dotted lines across the picture are the places where the cell waited: for both to be connected, for Ada's question to have arrived
-# (`resident=` names what may go on working meanwhile), for everything at the end. Arrows marked ┊ could have happened in any order: they
-# are on two connections, and nobody waited for anybody.
+# The dotted lines across the picture are the places where the cell waited: for both to be connected, for Ada's question to have arrived, for
+# the answers. Arrows marked ┊ could have happened in any order: they are on two connections, and nobody waited for anybody.
 #
 # </details>
 
@@ -399,8 +400,8 @@ print("kept for later:", news)
 # %% [markdown]
 # ## 6 Two readers
 #
-# It is tempting to give each question a task of its own, and let each task call `recv()`. Two tasks then wait for the next message of *one* connection. Then
-# the server sends one message.
+# It is tempting to give each question a task of its own, and let each task call `recv()`. Two tasks then wait for the next message of *one*
+# connection, here to the echo server from the beginning. Then one message comes back.
 #
 # **Predict** what each of the two gets: `"message"`, `"nothing"` or `"error"`?
 
@@ -438,6 +439,8 @@ reveal("p2.3", readers, **outcome)
 print(*said, sep="\n")
 
 # %% [markdown]
+# The picture shows nothing unusual: the error happened in the client, not on the line.
+#
 # The library does not guess. Whoever comes second is told so at once, before any message arrives.
 #
 # A lock around `recv()` would silence this error and leave the fault: whoever holds the lock gets the next message, and that may be the
@@ -447,7 +450,7 @@ print(*said, sep="\n")
 # ## The diagram from memory
 #
 # Without scrolling up: write down the arrows of one request in turns, from opening to end. One text for each arrow, from, to and what it
-# carries, such as `"Client -> Sequential server: GET"`. Names are enough for frames: `TEXT`, `CLOSE`; the last one is `TCP end`.
+# carries, such as `"Client -> Sequential server: GET"`. For a frame its kind is enough: `TEXT`, `CLOSE`; the last one is `TCP end`.
 
 # %%
 predict("m2", "All arrows of one request in turns, from memory.", arrows=...)

@@ -20,7 +20,7 @@ HEAD, TAIL = 24, 12  # turns shown of a longer picture
 HAIR_S = 0.001
 LETTERS = 84  # of the small font, across the axis
 LEGEND = "█ runs   ┆ waits   One row is one turn: the loop lets one task run up to its next wait, or its end."
-PNG_LEGEND = "solid: runs (at least a hairline)    hatched: waits"
+PNG_LEGEND = "solid: a turn, with its number    hatched: waits"
 
 
 class LoopPicture(Shown):
@@ -98,15 +98,20 @@ class LoopPicture(Shown):
         height = 1.4 + 0.48 * len(titles)
         drawn = figure(height)
         axes = drawn.add_axes((0.17, 0.66 / height, 0.8, (height - 1.4) / height))
-        axes.set(xlim=(-0.01 * span, 1.01 * span), ylim=(len(titles) - 0.5, -0.5))
+        axes.set(xlim=(-0.01 * span, 1.01 * span), ylim=(len(titles) - 0.35, -0.5))
         for turn, since, till in self._waits():
             row, start, length = self._column(turn.lane), since * 1000, (till - since) * 1000
             axes.broken_barh([(start, length)], (row - 0.09, 0.18), fc="white", ec=REST, lw=0.5, hatch="////")
             if not (rest and row == MAX_LANES - 1) and length / span * LETTERS > len(turn.awaited):
                 label: dict[str, Any] = {"ha": "center", "va": "bottom", "font": font("mono", 8), "color": REST}
                 axes.text(start + length / 2, row - 0.13, drawable(turn.awaited), **label)
-        for turn in self.turns:
+        numbered: dict[int, float] = {}
+        for number, turn in enumerate(self.turns, 1):
             row, start, length = self._column(turn.lane), turn.start * 1000, turn.seconds * 1000
+            if start - numbered.get(row, -span) > 2.5 * span / LETTERS:
+                numbered[row] = start
+                small: dict[str, Any] = {"ha": "center", "va": "top", "font": font("bold", 7.5), "color": INK}
+                axes.text(start + max(length, span / 220) / 2, row + 0.31, str(number), **small)
             colour = SERVER if turn.blocks else CLIENT
             axes.broken_barh([(start, max(length, span / 220))], (row - 0.3, 0.6), fc=colour)
             if turn.blocks:
@@ -120,7 +125,7 @@ class LoopPicture(Shown):
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.set_xlabel("ms", font=font("sans", 8), color=REST, loc="right", labelpad=0)
         longest = _time(max((turn.seconds for turn in self.turns), default=0.0))
-        facts = f"{count(len(self.turns), 'turn')} · longest {longest}     recorded from this loop, this run"
+        facts = f"{count(len(self.turns), 'turn')} · longest turn {longest}     recorded from this loop, this run"
         drawn.text(
             0.022, 1 - 0.27 / height, drawable(self.finding(), "bold"), font=font("bold", 12.5), va="center", color=INK
         )

@@ -7,6 +7,7 @@ arrow has a form of its own, not only a colour.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from ..trace import Trace
 from .labels import Label, size
@@ -45,6 +46,8 @@ class _Drawing:
         if overlay.imagined:
             self.bottom = self.imagined + LINE * len(overlay.imagined) + 0.28
         boxes = [box_width(drawn, index) for index in range(len(drawn.lanes))]
+        # Where rows of several connections do not stand in the order of time, times would read as if they did.
+        self.timed = all(one.event.at <= other.event.at for one, other in pairwise(drawn.arrows))
         self.at = lanes_at(drawn, rows, boxes, MONO_EM * self.letter / 72)
         self.sheet = sheet_of(self.bottom + 0.2 + 0.18 * len(lines))
 
@@ -71,7 +74,8 @@ class _Drawing:
         facts = counts(self.scene)
         if self.scene.arrows:
             facts += f" · {milliseconds(self.scene.lasted)}"
-            self.sheet.text(0.82, HEADER + 0.15, "ms", size=7, color=REST, across="right")
+            if self.timed:
+                self.sheet.text(0.82, HEADER + 0.15, "ms", size=7, color=REST, across="right")
         heading(self.sheet, self.title, facts)
         lanes(self.sheet, self.scene, self.at, self.bottom - 0.06)
 
@@ -95,14 +99,9 @@ class _Drawing:
     def _row(self, arrow: Arrow, y: float, joined: float | None) -> None:
         sheet, number = self.sheet, arrow.number
         sheet.text(0.3, y, str(number), face="bold", size=8.5, across="center")
-        sheet.text(
-            0.82,
-            y,
-            milliseconds(arrow.event.at - self.scene.began).removesuffix(" ms"),
-            size=7,
-            color=REST,
-            across="right",
-        )
+        if self.timed:
+            since = milliseconds(arrow.event.at - self.scene.began).removesuffix(" ms")
+            sheet.text(0.82, y, since, size=7, color=REST, across="right")
         if joined is not None:
             sheet.line([(0.3, joined + 0.09), (0.3, y - 0.09)], color=INK, weight=1.4, dashes=(1.5, 2))
         if number in self.overlay.unforeseen:

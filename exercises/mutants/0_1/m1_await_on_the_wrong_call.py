@@ -1,4 +1,4 @@
-"""0.1 send: the recording has no message from your client. ws.send(...) alone only makes a coroutine; await runs it. Put the await before ws.send."""
+"""0.1 send: the recording has no message from your client. ws.send(...) alone only makes a coroutine; await runs it."""
 
 from websockets import connect
 

@@ -1,4 +1,4 @@
-"""0.1 sleep: your client waited, but it sent nothing. Waiting does not run a coroutine that nobody awaits: put await before ws.send."""
+"""0.1 sleep: your client waited, but it sent nothing. Waiting does not run a coroutine that nobody awaits."""
 
 import asyncio
 
