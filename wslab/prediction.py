@@ -9,16 +9,14 @@ Rules of this file: a wrong prediction costs nothing; what varies from run to ru
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import state
 from .errors import LabError
-from .order import Row
 from .pictures.cards import stacked, table
-from .pictures.labels import label
+from .pictures.foreseen import match_arrows, parse_arrow
 from .pictures.scene import Overlay
 from .pictures.shown import Shown, Text
 from .pictures.theme import count, width
@@ -26,10 +24,8 @@ from .recording import Recording
 
 NEAR = 0.25  # a predicted time agrees if it is off by less than this share of the truth,
 NEAR_S = 0.03  # or by less than this many seconds
-LABEL_COLUMNS = 500
 
 _asked: dict[str, str] = {}
-_ARROW = re.compile(r"\s*(?P<source>[^:]+?)\s*(?:->|→|─▶)\s*(?P<target>[^:]+?)\s*(?::\s*(?P<label>.*))?", re.S)
 
 
 def predict(key: str, question: str = "", **values: Any) -> None:
@@ -55,7 +51,7 @@ def predict(key: str, question: str = "", **values: Any) -> None:
         return
     if "arrows" in values:
         for text in _list(key, values["arrows"]):
-            _parsed(text)
+            parse_arrow(text)
     try:
         kept[key] = json.loads(json.dumps(values))
     except (TypeError, ValueError):
@@ -78,7 +74,7 @@ def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
     lines = [_compared(name, prediction.get(name), value) for name, value in truth.items()]
     overlay = Overlay()
     if "arrows" in prediction and isinstance(evidence, Recording):
-        overlay = _overlay(prediction["arrows"], evidence.rows)
+        overlay = match_arrows(prediction["arrows"], evidence.rows)
         met = len(overlay.foreseen)
         lines.append(
             Compared(
@@ -208,51 +204,3 @@ def _list(key: str, arrows: Any) -> list[str]:
     if not isinstance(arrows, (list, tuple)) or not all(isinstance(item, str) for item in arrows):
         raise LabError(f'{key}: arrows is a list of texts such as "Client -> Server: hello"')
     return list(arrows)
-
-
-def _parsed(text: str) -> tuple[str, str, str]:
-    found = _ARROW.fullmatch(text)
-    if found is None:
-        raise LabError(f'not an arrow: {text!r}. Write "Client -> Server: hello": from, to, and what it carries')
-    return found["source"].strip(), found["target"].strip(), (found["label"] or "").strip()
-
-
-def _overlay(arrows: Sequence[str], rows: Sequence[Row]) -> Overlay:
-    """Match predicted with recorded arrows in order: the longest common sequence."""
-    lanes = _lanes(rows)
-    wanted = [(lanes.get(a.casefold(), a), lanes.get(b.casefold(), b), text) for a, b, text in map(_parsed, arrows)]
-    best = [[0] * (len(rows) + 1) for _ in range(len(wanted) + 1)]
-    for i in reversed(range(len(wanted))):
-        for j in reversed(range(len(rows))):
-            same = 1 + best[i + 1][j + 1] if _meets(wanted[i], rows[j]) else 0
-            best[i][j] = max(same, best[i + 1][j], best[i][j + 1])
-    foreseen, imagined, i, j = set(), [], 0, 0
-    while i < len(wanted):
-        if j < len(rows) and _meets(wanted[i], rows[j]) and best[i][j] == 1 + best[i + 1][j + 1]:
-            foreseen.add(rows[j].number)
-            i, j = i + 1, j + 1
-        elif j < len(rows) and best[i][j + 1] >= best[i + 1][j]:
-            j += 1
-        else:
-            imagined.append(wanted[i])
-            i += 1
-    unforeseen = [row.number for row in rows if row.number not in foreseen]
-    return Overlay(foreseen=foreseen, unforeseen=unforeseen, imagined=imagined)
-
-
-def _lanes(rows: Sequence[Row]) -> dict[str, str]:
-    """The lanes by what a learner may call them: in any case, and plainly client or server where there is one."""
-    clients = {row.event.connection for row in rows if row.event.tap}
-    servers = {row.event.tap for row in rows if row.event.tap}
-    plain = {"client": clients, "server": servers}
-    found = {kind: next(iter(names)) for kind, names in plain.items() if len(names) == 1}
-    lanes = {lane for row in rows for lane in (row.event.source, row.event.target)}
-    return found | {lane.casefold(): lane for lane in lanes}
-
-
-def _meets(arrow: tuple[str, str, str], row: Row) -> bool:
-    source, target, text = arrow
-    event = row.event
-    if (source, target) != (event.source, event.target):
-        return False
-    return text.casefold() in label(event).fit(LABEL_COLUMNS).casefold()
