@@ -82,7 +82,7 @@ def test_hint_goes_on_from_step_to_step(checkout):
     """The command line and the notebook count the same hints."""
     assert "Hint 1 of 3 for 2.2" in wslab(checkout, "hint", "2.2").stdout
     assert "Hint 2 of 3 for 2.2" in wslab(checkout, "hint", "2.2").stdout
-    assert "no check has failed yet" in wslab(checkout, "hint").stderr
+    assert "there is no failed check" in wslab(checkout, "hint").stderr
 
 
 def test_reset_restores_and_keeps_the_learners_work(checkout):

@@ -43,7 +43,7 @@ def test_report_has_four_parts_and_the_recording(capsys):
     assert fourth.startswith(" " * 11) and fourth.endswith("own.")
     assert fifth.strip() == "look at: arrow 4 of the recording"
     assert max(map(len, report.text.splitlines()[:5])) <= 96
-    assert report.text.splitlines()[-1] == '0.2  not solved yet. hint("0.2") helps.'
+    assert report.text.splitlines()[-1] == '0.2  not solved yet: repair the line with FAIL first. hint("0.2") helps.'
     assert "skip" in report.text
     assert report.verdict.recording.arrow(4).text.startswith("HELLO")
     assert "HELLO" in capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_failed_check_renders_its_report_without_a_traceback():
     [
         (lambda ws: None, "0.2 not a coroutine function: write async def"),
         (3, "0.2 not a coroutine function: write async def"),
-        (functools.partial(asyncio.sleep, 0), "0.2 closed: the connection ended with 1000"),
+        (functools.partial(asyncio.sleep, 0), "0.2 closed: your handler returned before it answered"),
     ],
 )
 def test_what_is_no_handler_is_told_so(answer, line, capsys):
@@ -89,6 +89,29 @@ def test_partials_and_objects_are_handlers():
             await ws.send(message)
 
     assert check("0.2", functools.partial(echo, "")).verdict.passed
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        ("reply = process(request['body'])", "coroutine 'double' was never awaited. Put await before it."),
+        ("await ws.send({'id': 1})", "A message is text: send json.dumps(...)."),
+        ("message['id']", "A message is text: json.loads(message) makes a dictionary of it."),
+    ],
+)
+def test_frequent_exceptions_are_explained(source, advice, capsys):
+    """What a beginner's exception means stands beside it."""
+    code = f"""
+import json
+async def answer(ws, process):
+    async for message in ws:
+        request = json.loads(message)
+        {source}
+        await ws.send(json.dumps({{"id": request["id"], "body": reply}}))
+"""
+    names = {}
+    exec(code, names)
+    assert failed("2.2", names["answer"]).verdict.wrong.line.endswith(advice)
 
 
 def test_exception_in_the_answer_is_told_by_type_and_text(capsys):
@@ -173,7 +196,7 @@ def test_hints_come_in_three_steps_and_the_last_offers_a_start():
 
 def test_hint_without_an_id_looks_at_the_last_failure(capsys):
     """`hint()` belongs to what failed last, and says what that was."""
-    with pytest.raises(LabError, match="no check has failed yet"):
+    with pytest.raises(LabError, match="there is no failed check"):
         hint()
     line = failed("2.1", lambda delays, mode: ([], 0)).verdict.wrong.line
     assert repr(hint()).startswith(f"Your last check said: {line}\nHint 1 of 3 for 2.1:")

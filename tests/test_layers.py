@@ -14,11 +14,11 @@ LAYERS = (
     + " ".join(
         f"pictures.{name}"
         for name in (
-            "shown theme labels octets work scene layout narration sheet strokes observed sequence_png sequence "
-            "bytesview_png bytesview loopview cards"
+            "shown theme labels octets work scene layout foreseen narration sheet strokes observed sequence_png "
+            "sequence bytesview_png bytesview loopview cards"
         ).split()
     )
-    + " recording state prediction answer judge exercise __init__ cli"  # learning
+    + " recording state prediction feedback served made played answer judge exercise __init__ cli"  # learning
 ).split()
 
 

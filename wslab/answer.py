@@ -1,6 +1,7 @@
 """The learner's code as a check sees it: behind the guard of the watchdog, reached over a real socket.
 
-`Answer` is the function or handler that the learner handed in; `Served` is that handler on a real server.
+`Answer` is what the learner handed in: a function to call, a handler to serve (`Served`), a class to make an object
+of (`Made`).
 
 Rules of this file: every wait is bounded, and what the learner's code does wrong is told as `Wrong`, never as a
 traceback.
@@ -10,45 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import time
+import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from .feedback import NoAnswer, Wrong
 from .guard import Guard, Starved
+from .made import Made
 from .recording import Recording, record
-from .server import Server, serve
-from .trace import Event
+from .served import LOOK_S, WAIT_S, Served
+from .server import serve
 
-WAIT_S = 2.0
-LOOK_S = 0.01
-
-
-class Wrong(Exception):
-    """A behaviour is not content.
-
-    `line` is the feedback: what it means. `did`, `expected`, `saw` are what happened. `where` picks the arrow to look
-    at: the first event of the recording for which it is true.
-    """
-
-    def __init__(
-        self,
-        line: str,
-        *,
-        did: str = "",
-        expected: str = "",
-        saw: str = "",
-        where: Callable[[Event], bool] | None = None,
-    ) -> None:
-        super().__init__(line)
-        self.line, self.did, self.expected, self.saw, self.where = line, did, expected, saw, where
-
-
-class NoAnswer(Wrong):
-    """Something that should have come did not come; a common mistake seen meanwhile explains it better."""
+WAITING = (asyncio.Future, asyncio.Event, asyncio.Queue, asyncio.Condition, asyncio.Lock, asyncio.Semaphore)
 
 
 class Answer:
@@ -118,13 +99,61 @@ class Answer:
         server = await self.on_guard(lambda: serve(linked, name="Your server", **options))
         with record(server) as recording:
             self.recording = recording
-            served = Served(self, server, recording, tasks)
+            served = Served(self.exercise, server, recording, tasks)
             try:
                 yield served
             finally:
                 await served.close()
                 with contextlib.suppress(NoAnswer):
                     await self.on_guard(server.stop, timeout=2.5)
+                for error in server.errors:  # so that a coroutine that its frames hold is missed now, not cells later
+                    traceback.clear_frames(error.__traceback__)
+
+    @contextlib.asynccontextmanager
+    async def made(self, url: str) -> AsyncIterator[Made]:
+        """Make an object of the learner's class, with an open connection to `url`, on the learner's loop."""
+        if not callable(self.value):
+            raise Wrong(
+                f"{self.exercise} not a class: hand over the class itself, not an object of it.",
+                expected="a class",
+                saw=f"an object of {type(self.value).__name__}",
+            )
+
+        async def make() -> tuple[ClientConnection, Any]:
+            ws = await websockets.connect(url, compression=None, open_timeout=WAIT_S, close_timeout=0.3, proxy=None)
+            try:
+                return ws, self.value(ws)
+            except BaseException:
+                await ws.close()
+                raise
+
+        made = Made(self.exercise, self._guard, *await self.on_guard(make))
+        try:
+            yield made
+        finally:
+            await made.close()
+
+    async def tasks(self, after: float = 0.0) -> set[asyncio.Task[Any]]:
+        """All tasks on the learner's loop when it has turned for `after` seconds."""
+
+        async def look() -> set[asyncio.Task[Any]]:
+            for _ in range(round(after / LOOK_S)):  # many turns: where the machine stood still, one would see nothing
+                await asyncio.sleep(LOOK_S)
+            return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+        return set(await self.on_guard(look))
+
+    async def waiting_objects(self) -> Counter[type]:
+        """A probe into the learner's memory: how many futures, events and queues there are, by kind.
+
+        What a piece of work leaves behind may lie anywhere, under any name, so it is counted and not looked up. Take
+        what two counts differ by; one or two more may be anybody's.
+        """
+        await self.tasks(after=0.05)  # tasks that were cancelled have ended by now
+        gc.collect()
+        own = asyncio.get_running_loop()  # whose futures are the check's
+        objects = (item for item in gc.get_objects() if issubclass(type(item), WAITING))
+        return Counter(type(item) for item in objects if getattr(item, "_loop", None) is not own)
 
     async def on_guard(self, function: Callable[[], Awaitable[Any]], timeout: float = WAIT_S) -> Any:
         """Await `function()` on the learner's loop."""
@@ -139,84 +168,6 @@ class Answer:
         while awaited is not None and hasattr(awaited, "cr_await"):
             self.waited_in.add(awaited.cr_code.co_qualname)
             awaited = awaited.cr_await
-
-
-class Served:
-    """The learner's handler on a real server; `connect()` is a real client of it."""
-
-    def __init__(self, answer: Answer, server: Server, recording: Recording, tasks: set[asyncio.Task[None]]) -> None:
-        self.answer, self.server, self.recording = answer, server, recording
-        self._tasks = tasks
-        self._clients: list[ClientConnection] = []
-
-    async def connect(self, name: str = "Client") -> ClientConnection:
-        """Open a connection to the learner's server under this lane name."""
-        query = "" if name == "Client" else f"/?name={name}"
-        try:
-            client = await websockets.connect(
-                self.server.url + query, compression=None, open_timeout=WAIT_S, close_timeout=0.3, proxy=None
-            )
-        except (OSError, TimeoutError, websockets.InvalidHandshake) as exc:
-            raise NoAnswer(
-                f"{self.answer.exercise} start: no connection came about ({type(exc).__name__}: {exc})."
-            ) from None
-        self._clients.append(client)
-        return client
-
-    async def send(self, client: ClientConnection, message: Any) -> None:
-        """Send `message`; where the connection has ended, the next `receive` says so."""
-        with contextlib.suppress(websockets.ConnectionClosed):
-            await client.send(message)
-
-    async def receive(
-        self, client: ClientConnection, did: str, expected: str = "an answer", timeout: float = WAIT_S
-    ) -> Any:
-        """Return the next message for `client`.
-
-        Raises:
-            NoAnswer: If nothing arrives in time, or the connection ends first.
-        """
-        try:
-            return await asyncio.wait_for(client.recv(), timeout)
-        except TimeoutError:
-            raise NoAnswer(
-                f"{self.answer.exercise} no answer: nothing arrived within {timeout:g} s. Is a send not awaited, "
-                "or did the "
-                "handler wait for something else?",
-                did=did,
-                expected=expected,
-                saw="nothing",
-            ) from None
-        except websockets.ConnectionClosed as exc:
-            raised = f" (your handler raised {self.raised()})" if self.raised() else ""
-            raise NoAnswer(
-                f"{self.answer.exercise} closed: the connection ended with {client.close_code}{raised} where an answer "
-                "was expected.",
-                did=did,
-                expected=expected,
-                saw=f"{type(exc).__name__}, close code {client.close_code}",
-                where=lambda event: event.kind in ("close", "end") and not event.up,
-            ) from None
-
-    async def ended(self, within: float) -> bool:
-        """Have all handlers returned, at the latest after `within` seconds?"""
-        deadline = time.monotonic() + within
-        while self._tasks and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_S / 10)
-        return not self._tasks
-
-    def raised(self) -> str:
-        """The exception that left a handler last, as "Type: text", or an empty string."""
-        if not self.server.errors:
-            return ""
-        error = self.server.errors[-1]
-        return f"{type(error).__name__}: {error}"
-
-    async def close(self) -> None:
-        """End every client that is still connected."""
-        for client in self._clients:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(client.close(), 0.5)
 
 
 def is_coroutine_function(value: Any) -> bool:
@@ -235,5 +186,5 @@ def _proxy(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(body(), loop))
 
-    call.__name__ = getattr(function, "__name__", "call")
+    call.__name__ = call.__qualname__ = getattr(function, "__name__", "call")
     return call

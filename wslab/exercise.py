@@ -1,7 +1,7 @@
 """`check("2.1", answer)` and `hint("2.1")`: a verdict on a learner's code, and help in three steps.
 
 The index of all exercises is `exercises/exercises.toml`; the behaviours of a lesson stand in
-`exercises/checks/lesson_N.py`.
+`exercises/checks/lesson_N.py`, or divided by subject in several `lesson_N_subject.py`.
 
 Rules of this file: a check is synchronous, raises on an unsolved exercise and shows its report without a traceback.
 """
@@ -9,6 +9,7 @@ Rules of this file: a check is synchronous, raises on an unsolved exercise and s
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import textwrap
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from typing import Any
 from . import state
 from .errors import LabError
 from .judge import Verdict, judge
-
 
 COLUMNS = 96
 
@@ -70,8 +70,7 @@ class Report:
         for line in self.verdict.lines:
             wrong = line.wrong
             if wrong is None:
-                more = "   (repair the line above first)" if line.status == "skip" else ""
-                out.append(f"{number}  {line.status:<4}  {line.title}{more}")
+                out.append(f"{number}  {line.status:<4}  {line.title}")
                 continue
             out += _wrapped(f"{number}  {line.status:<4}  {line.title}" + (f" | {wrong.did}" if wrong.did else ""))
             if wrong.expected or wrong.saw:
@@ -85,7 +84,7 @@ class Report:
         if self.verdict.passed:
             out.append(f"{number}  solved")
         else:
-            out.append(f'{number}  not solved yet. hint("{number}") helps.')
+            out.append(f'{number}  not solved yet: repair the line with FAIL first. hint("{number}") helps.')
         return "\n".join(out)
 
 
@@ -105,9 +104,13 @@ def check(exercise: str, answer: Any) -> Report:
         NotSolved: If a behaviour fails; what was recorded is displayed before.
         LabError: If there is no such exercise.
     """
+    exercise = str(exercise)
     _load_behaviours(exercise)
     if answer is None or answer is ...:
         raise LabError(f'check("{exercise}", …) needs your function: run the cell that defines it first')
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise LabError(f'check("{exercise}", …) takes the function itself: write its name without parentheses')
     report = Report(judge(exercise, answer))
     _remember(exercise, report)
     if not report.verdict.passed:
@@ -122,7 +125,7 @@ def hint(exercise: str | None = None) -> Hint:
     if exercise is None:
         failed = state.read("progress").get("failed")
         if not failed:
-            raise LabError('no check has failed yet: name an exercise, as in hint("2.1")')
+            raise LabError('there is no failed check to look at: name an exercise, as in hint("2.1")')
         exercise, last = str(failed["exercise"]), str(failed["line"])
     else:
         last = ""
@@ -165,10 +168,11 @@ def _entry(exercise: str) -> dict[str, Any]:
 def _load_behaviours(exercise: str) -> None:
     _entry(exercise)
     lesson = exercise.split(".")[0]
-    path = exercises_folder() / "checks" / f"lesson_{lesson}.py"
-    spec = importlib.util.spec_from_file_location(f"wslab_checks.lesson_{lesson}", path)
-    assert spec is not None and spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    folder = exercises_folder() / "checks"
+    for path in sorted([*folder.glob(f"lesson_{lesson}.py"), *folder.glob(f"lesson_{lesson}_*.py")]):
+        spec = importlib.util.spec_from_file_location(f"wslab_checks.{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def _remember(exercise: str, report: Report) -> None:

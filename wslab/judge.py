@@ -18,10 +18,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer import LOOK_S, Answer, NoAnswer, Wrong
+from .answer import Answer
+from .feedback import NoAnswer, Wrong, advice
 from .guard import Guard, Starved
 from .order import Row
 from .recording import Recording
+from .served import LOOK_S
 
 __all__ = ["Answer", "NoAnswer", "Wrong", "behaviour", "judge"]
 
@@ -121,7 +123,7 @@ async def _one(answer: Answer, function: Check, guard: Guard, forgotten: list[st
         )
     except Exception as exc:  # raised by the learner's function, through `call`
         return _common(answer, guard, forgotten) or Wrong(
-            f"{answer.exercise} exception: your code raised {type(exc).__name__}: {exc}",
+            f"{answer.exercise} exception: your code raised {type(exc).__name__}: {exc}{advice(str(exc))}",
             saw=f"{type(exc).__name__}: {exc}",
         )
     return None
@@ -134,8 +136,9 @@ def _common(answer: Answer, guard: Guard, forgotten: list[str]) -> Wrong | None:
     if guard.starved:
         return Wrong(
             f"{number} starved loop: your code ran {guard.starved_s:.1f} s without ever letting another task "
-            f"run{place} (a loop "
-            "that catches an exception and tries again at once?). Leave the loop on ConnectionClosed."
+            f"run{place}. "
+            "Is it a loop that catches an exception and tries again at once? Leave it on ConnectionClosed. Is it a "
+            "time.sleep or a long computation? Use await asyncio.sleep(...) or asyncio.to_thread(...)."
         )
     if forgotten:
         return Wrong(f"{number} never awaited: RuntimeWarning from your code: {forgotten[0]}. Put await before it.")

@@ -462,6 +462,8 @@ reveal("m2", turns)
 # ## Exercises
 #
 # [Exercises 2](../exercises/02_request_response.ipynb): **2.1 The timeline** (★, 15 minutes) and **2.2 A server that answers by id** (★★, 20 minutes).
+# *Going further*, when you like: **2.3 Eight at once** (★★★, 30 minutes), a server that works at several requests without being overrun, and
+# **2.4 A client that can be trusted** (★★★, 40 minutes), the cure for what you saw in sections 5 and 6.
 #
 # ## You have now seen
 #

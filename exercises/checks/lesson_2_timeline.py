@@ -1,9 +1,8 @@
-"""What the checks of lesson 2 look at, in the order in which a learner reads it."""
+"""What the check of 2.1, the timeline, looks at, in the order in which a learner reads it."""
 
 import asyncio
 import json
 import random
-import secrets
 import time
 
 from websockets import connect
@@ -12,8 +11,6 @@ from wslab import serve
 from wslab.judge import Wrong, behaviour
 from wslab.recording import record
 from wslab.trace import DATA
-
-# 2.1 The timeline --------------------------------------------------------------------------------------------
 
 NEAR_S = 0.010  # how far a prediction may be from the nominal sum or maximum
 SLACK_S = 0.060  # how far a measurement may be from it before the run is repeated
@@ -122,6 +119,14 @@ async def _predicted(answer, delays, mode):
             expected="(order, seconds)",
             saw=repr(value),
         ) from None
+    if any(type(number) is not int for number in order):
+        raise Wrong(
+            f"2.1 result: the order is a list of request numbers, such as {list(range(len(delays)))}; you returned "
+            f"{order}.",
+            did=did,
+            expected="a list of request numbers",
+            saw=repr(order),
+        )
     if given != delays:
         raise Wrong(
             "2.1 result: your function changed the list that it was given: work on a copy, such as sorted(delays).",
@@ -154,7 +159,7 @@ async def _run(lists, mode):
     """Run each list on a connection of its own to a real server; returns (order, seconds, recording) for each."""
 
     async def work(ws, message):
-        await asyncio.sleep(json.loads(message)["delay"])
+        await asyncio.sleep(json.loads(message)["work"])
         await ws.send(json.dumps({"id": json.loads(message)["id"]}))
 
     async def sequential(ws):
@@ -170,7 +175,7 @@ async def _run(lists, mode):
         async with connect(f"{server.url}/?name={name}", compression=None, proxy=None) as ws:
             began = time.monotonic()
             for number, delay in enumerate(delays):
-                await ws.send(json.dumps({"id": number, "delay": delay}))
+                await ws.send(json.dumps({"id": number, "work": delay}))
             order = [json.loads(await ws.recv())["id"] for _ in delays]
             return order, time.monotonic() - began
 
@@ -192,138 +197,3 @@ def _answer(real, order):
         return not event.up and event.kind in DATA and json.loads(event.text)["id"] == real[wrong]
 
     return where
-
-
-# 2.2 A server that answers by id -------------------------------------------------------------------------------
-
-
-async def double(body):
-    """The work that the check hands in: slow enough that requests overlap."""
-    await asyncio.sleep(random.uniform(0.005, 0.03))
-    return {"double": body + body}
-
-
-@behaviour("2.2", "one request, one answer")
-async def one_answer(answer):
-    async with answer.served(double) as server:
-        client = await server.connect()
-        await _ask(server, client, 7, "ab")
-        _judge(await _next(server, client, {"id": 7, "body": "ab"}), {7: "ab"})
-
-
-@behaviour("2.2", "the id comes back unchanged: a number, a text")
-async def ids(answer):
-    async with answer.served(double) as server:
-        client = await server.connect()
-        for number in (random.randrange(100, 999), f"req-{secrets.token_hex(2)}", "", 0):
-            await _ask(server, client, number, "xy")
-            _judge(await _next(server, client, {"id": number, "body": "xy"}), {number: "xy"})
-
-
-@behaviour("2.2", "five requests on their way at once: each answer belongs to its own request")
-async def pairing(answer):
-    async with answer.served(double) as server:
-        client = await server.connect()
-        waiting = {number: secrets.token_hex(2) for number in random.sample(range(100, 999), 5)}
-        for number, body in waiting.items():
-            await _ask(server, client, number, body)
-        for _ in range(5):
-            reply = await _next(server, client, f"five requests with the ids {list(waiting)}")
-            waiting.pop(_judge(reply, waiting))
-
-
-@behaviour("2.2", "two clients with the same ids get their own answers")
-async def two_clients(answer):
-    async with answer.served(double) as server:
-        ada, bob = await server.connect("ada"), await server.connect("bob")
-        await _ask(server, ada, 1, "a")
-        await _ask(server, bob, 1, "b")
-        _judge(await _next(server, bob, {"id": 1, "body": "b"}), {1: "b"})
-        _judge(await _next(server, ada, {"id": 1, "body": "a"}), {1: "a"})
-
-
-@behaviour("2.2", "the handler ends, without an error, when its client has left")
-async def ends(answer):
-    async with answer.served(double) as server:
-        client = await server.connect()
-        await _ask(server, client, 1, "z")
-        await _next(server, client, {"id": 1, "body": "z"})
-        await client.close()
-        if not await server.ended(within=0.5):
-            raise Wrong(
-                "2.2 after close: your handler still runs 0.5 s after the client left. 'async for message in ws' "
-                "ends by "
-                "itself.",
-                did="closed the connection",
-                expected="the handler returns",
-                saw="it still runs",
-            )
-        if server.raised():
-            raise Wrong(
-                f"2.2 after close: your handler raised {server.raised()} when the client left normally. Use "
-                "'async for', or "
-                "catch ConnectionClosed.",
-                did="closed the connection with 1000",
-                expected="a quiet end",
-                saw=server.raised(),
-            )
-
-
-async def _ask(server, client, number, body):
-    await server.send(client, json.dumps({"id": number, "body": body}))
-
-
-async def _next(server, client, did):
-    text = await server.receive(client, f"sent {json.dumps(did) if isinstance(did, dict) else did}")
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise Wrong(
-            f"2.2 format: the answer {text!r} is not JSON: send json.dumps({{...}}).",
-            did=f"sent {did}",
-            expected="a JSON object",
-            saw=repr(text),
-            where=lambda event: not event.up and event.kind in DATA,
-        ) from None
-
-
-def _judge(reply, waiting):
-    """The id of the request that `reply` answers; `waiting` are the bodies by id."""
-    facts = {"did": f"sent requests with the ids {list(waiting)}", "saw": json.dumps(reply)}
-
-    def where(event):
-        return not event.up and event.kind in DATA and _same(event.text, reply)
-
-    if not isinstance(reply, dict) or "id" not in reply:
-        raise Wrong(
-            f'2.2 id: the answer {json.dumps(reply)} has no "id": the client cannot know which request it answers.',
-            expected='an object with "id" and "body"',
-            where=where,
-            **facts,
-        )
-    number = reply["id"]
-    if not any(type(number) is type(known) and number == known for known in waiting):
-        sent = next(iter(waiting))
-        raise Wrong(
-            f"2.2 id: sent id {sent!r}, got {number!r}. Send back the client's id unchanged.",
-            expected=f"one of the ids {list(waiting)}",
-            where=where,
-            **facts,
-        )
-    body = waiting[number]
-    if reply.get("body") != {"double": body + body}:
-        raise Wrong(
-            f"2.2 body: the answer with id {number!r} has the body {reply.get('body')!r}; it should be what "
-            f"process({body!r}) returned. Keep the id and the body of one request together.",
-            expected=json.dumps({"id": number, "body": {"double": body + body}}),
-            where=where,
-            **facts,
-        )
-    return number
-
-
-def _same(text, reply):
-    try:
-        return json.loads(text) == reply
-    except ValueError:
-        return False
