@@ -160,10 +160,10 @@ async def late_answers(answer):
         did = f"{LATE} times call(…, timeout={LATE_S}), and no answer in that time"
         if entries >= LATE:  # one or two may be anybody's
             raise Wrong(
-                f"2.4 time-out: {LATE} pending entries are left after TimeoutError.",
+                f"2.4 time-out: {entries} pending entries are left after TimeoutError.",
                 did=did,
                 expected="TimeoutError, and nothing left of the calls",
-                saw=f"TimeoutError, and {LATE} objects that still wait for an answer",
+                saw=f"TimeoutError, and {entries} objects that still wait for an answer",
                 where=lambda event: event.up and _id(event) == requests[0].id,
             )
         await _late(client, server, requests)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2 · Request, process, response
 #
-# About 60 minutes, with two exercises. You need [lesson 0](00_start_here.ipynb): `await`, a task, `async for`, a recording.
+# About 60 minutes, with two exercises, and two more to go further. You need [lesson 0](00_start_here.ipynb): `await`, a task, `async for`, a recording.
 #
 # **In this lesson you will**
 #
