@@ -2,14 +2,17 @@
 
 Lessons (`notebooks/source/*.py`) are executed and stored with their outputs. Exercises (`exercises/solutions/*.py`)
 lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun. Pristine copies go to
-`wslab/pristine/`. A notebook in which only PNG bytes would change is left untouched.
+`wslab/pristine/`. A notebook in which only PNG bytes would change is left untouched. The name `texts` stands for
+`wslab/locale/wslab.pot`, which lists the texts of the kit for translators.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import base64
 import hashlib
+import io
 import os
 import re
 import sys
@@ -27,8 +30,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks" / "source"
 SOLUTIONS = ROOT / "exercises" / "solutions"
 PRISTINE = ROOT / "wslab" / "pristine"
+TEXTS = ROOT / "wslab" / "locale" / "wslab.pot"
 README_LESSON = "02_request_response"
 README_PICTURE = ROOT / "notebooks" / "recordings" / "readme.png"
+TEXTS_HEAD = r"""# The texts of the kit that a learner meets. Made by notebooks/build.py; see CONTRIBUTING.md.
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+
+"""
+SAYING = {"say": 1, "later": 1, "say_many": 2}  # functions of wslab.errors, and how many texts each is given
 SEED = "1"
 CELL_LIMIT_S = 60
 
@@ -51,7 +63,8 @@ def lesson(
                 for name, value in values.items():
                     cell.source = re.sub(rf"\b{name}=\.\.\.", f"{name}={value!r}", cell.source)
     with tempfile.TemporaryDirectory() as state:
-        environment = os.environ | {"WSLAB_STATE": state, "WSLAB_SEED": SEED, "PYTHONPATH": str(ROOT)} | (env or {})
+        environment = os.environ | {"WSLAB_STATE": state, "WSLAB_SEED": SEED, "PYTHONPATH": str(ROOT), "LANGUAGE": "en"}
+        environment |= env or {}
         client = NotebookClient(
             notebook,
             timeout=CELL_LIMIT_S,
@@ -143,8 +156,14 @@ def store(notebook: Notebook, path: Path) -> bool:
 
 
 def main(names: list[str]) -> None:
-    """Build the notebooks whose file name begins with one of `names`, or all."""
+    """Build the notebooks whose file name begins with one of `names`, or everything."""
     chosen = tuple(names) or ("",)
+    if "texts".startswith(chosen):
+        current = texts()
+        written = not TEXTS.exists() or TEXTS.read_text("utf-8") != current
+        if written:
+            TEXTS.write_text(current, "utf-8", newline="\n")
+        _report(written, TEXTS)
     for source in sorted(LESSONS.glob("*.py")):
         if source.stem.startswith(chosen):
             notebook = lesson(source)
@@ -155,6 +174,31 @@ def main(names: list[str]) -> None:
     for source in sorted(SOLUTIONS.glob("*.py")):
         if source.stem.startswith(chosen):
             _report(store_both(exercise(source), ROOT / "exercises" / f"{source.stem}.ipynb", "exercise"), source)
+
+
+def texts() -> str:
+    """Every text of the kit that a learner meets, as gettext's template for translators; no date, no line numbers."""
+    from babel.messages.catalog import Catalog
+    from babel.messages.pofile import write_po
+
+    found = Catalog()
+    for path in sorted((ROOT / "wslab").rglob("*.py")):
+        for line, text in said(path.read_text("utf-8")):
+            found.add(text, locations=[(path.relative_to(ROOT).as_posix(), line)])
+    out = io.BytesIO()
+    write_po(out, found, width=120, omit_header=True, sort_by_file=True, include_lineno=False)
+    return TEXTS_HEAD + out.getvalue().decode("utf-8")
+
+
+def said(source: str) -> list[tuple[int, str | tuple[str, ...]]]:
+    """The texts that a module says, with their lines; of one that counts both forms."""
+    found = []
+    for node in ast.walk(ast.parse(source)):  # Babel's own extraction does not look into f-strings
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SAYING:
+            texts = [part.value for part in node.args[: SAYING[node.func.id]] if isinstance(part, ast.Constant)]
+            if texts:
+                found.append((node.lineno, texts[0] if len(texts) == 1 else tuple(texts)))
+    return sorted(found, key=lambda item: item[0])
 
 
 def store_both(notebook: Notebook, path: Path, kind: str) -> bool:
@@ -181,5 +225,7 @@ def _report(written: bool, source: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="the beginning of a file name, such as 02; all without")
+    parser.add_argument(
+        "names", nargs="*", help="the beginning of a file name, such as 02, or texts; everything without"
+    )
     main(parser.parse_args().names)

@@ -20,5 +20,6 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path, monkeypatch):
-    """Give each test predictions, progress and a seed of its own, apart from those of the person at this machine."""
+    """Give each test predictions, progress, a seed and a language, apart from those of the person at this machine."""
     monkeypatch.setenv("WSLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("LANGUAGE", "en")
