@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import say, say_many
 from ..trace import FRAMES, Event, Kind
+from . import sections_png
 from .labels import is_text
-from .octets import HTTP, Part, is_compressed, is_lettered, letters, lines, parts
+from .octets import Part, is_compressed, is_lettered, letters, parts
+from .sections import SHOWN
 from .strokes import sheet_of
-from .theme import CLIENT, INK, MONO_EM, RELAY, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, fit, measure
+from .theme import CLIENT, INK, MONO_EM, RELAY, REST, SERVER, STORE, WIDTH_IN, drawable, escape, fit, measure
 
 # Role: ink, tint, edge of its boxes.
 ROLES = {
@@ -42,8 +45,8 @@ class _Octet:
 
 def png(event: Event) -> bytes:
     """Return the bytes of `event` as an opaque PNG, 7.2 inches wide."""
-    if event.kind in HTTP:
-        return _draw_head(event)
+    if event.kind in SHOWN:
+        return sections_png.png(event)
     if event.kind in FRAMES and (found := parts(event)):
         return _Frame(event, found).draw()
     return _draw_raw(event)
@@ -75,28 +78,42 @@ class _Frame:
             self._brackets(line, top + HIGH + 0.32)
         self._bits(self.tops[0] + HIGH)
         if self.hidden:
-            self.sheet.text(LEFT, self.bottom, f"… {count(self.hidden, 'more byte')}", size=8.5, color=REST)
+            rest = say_many("{count} more byte", "{count} more bytes", self.hidden)
+            self.sheet.text(LEFT, self.bottom, f"… {rest}", size=8.5, color=REST)
         self.sheet.text(WIDTH_IN - 0.16, self.bottom, "RFC 6455 5.2", size=7.5, color=REST, across="right")
         return self.sheet.png()
 
     def _head(self) -> None:
         event = self.event
         header = next((part.start for part in self.parts if part.role in ("code", "payload")), event.wire_bytes)
-        carried = "text" if is_text(event) and event.kind is not Kind.CLOSE else "payload"
+        lettered = is_text(event) and event.kind is not Kind.CLOSE
         size = event.wire_bytes - header
-        title = f"{escape(event.source)} to {escape(event.target)}: "
-        title += (
-            f"{count(header, 'header byte')} carry {count(size, 'byte')} of {carried}"
-            if size
-            else f"{count(header, 'header byte')}, no payload"
-        )
-        facts = [event.kind.upper(), "FIN" if event.fin else "more fragments follow"]
-        facts += ["masked" if event.masked else "not masked", f"length {size}"]
+        headers = say_many("{count} header byte", "{count} header bytes", header)
+        if not size:
+            carried = say("{headers}, no payload", headers=headers)
+        elif lettered:
+            carried = say_many(
+                "{headers} carry {count} byte of text", "{headers} carry {count} bytes of text", size, headers=headers
+            )
+        else:
+            carried = say_many(
+                "{headers} carry {count} byte of payload",
+                "{headers} carry {count} bytes of payload",
+                size,
+                headers=headers,
+            )
+        title = f"{_way(event)}: {carried}"
+        facts = [event.kind.upper(), "FIN" if event.fin else say("more fragments follow")]
+        facts += [say("masked") if event.masked else say("not masked"), say("length {size}", size=size)]
         words = " · ".join(facts)
         if is_compressed(event):
-            words += f"        compressed (RSV1): {count(event.length, 'byte')} of content"
+            words += " " * 8 + say_many(
+                "compressed (RSV1): {count} byte of content",
+                "compressed (RSV1): {count} bytes of content",
+                event.length,
+            )
         elif event.masked and size:
-            words += "        the payload is XORed with the key, byte by byte: not encryption"
+            words += " " * 8 + say("the payload is XORed with the key, byte by byte: not encryption")
         title = fit(title, 80)
         self.sheet.text(0.16, 0.22, title, face="bold", size=min(13.0, 13.0 * 6.9 / measure(title, "bold", 13.0)))
         self.sheet.text(0.16, 0.48, words, size=9, color=REST)
@@ -159,8 +176,9 @@ class _Frame:
                 said = drawable(part.plain[:120].decode(errors="replace"))
                 return f'"{fit(said, 30)}"  {part.meaning}'
             return part.meaning
-        short = {"key": "4 bytes, random", "length": part.meaning.removeprefix("length ")}
-        return short.get(part.role, part.meaning.partition(",")[0] if part.role == "code" else part.meaning)
+        if part.role == "key":
+            return say("4 bytes, random")
+        return str(int.from_bytes(part.wire if part.role == "length" else part.plain))  # or a close code
 
     def _bits(self, below: float) -> None:
         """The bits of the first two bytes, joined with their boxes."""
@@ -179,37 +197,15 @@ class _Frame:
             self.sheet.text(x, y + 0.31, part.meaning, size=7.8, color=ink)
 
 
-def _draw_head(event: Event) -> bytes:
-    told = lines(event, varying=True)
-    body = [fit(drawable(line), 90) for line in escape(event.text).split(r"\n")[:6]] if event.length else []
-    sheet = sheet_of(0.86 + 0.235 * (len(told) + len(body)) + 0.2)
-    ink = CLIENT if event.up else SERVER
-    title = f"{escape(event.source)} to {escape(event.target)}: HTTP {event.kind}"
-    sheet.text(0.16, 0.22, fit(title, 80), face="bold", size=13)
-    facts = f"{count(event.wire_bytes, 'byte')} · {count(len(event.headers), 'header')} · each line ends in \\r\\n"
-    sheet.text(0.16, 0.48, facts, size=9, color=REST)
-    for index, (line, meaning) in enumerate(told):
-        y = 0.86 + 0.235 * index
-        if index % 2 == 0:
-            sheet.box(0.12, y - 0.117, WIDTH_IN - 0.24, 0.235, edge="none", fill="#edeff3", weight=0)
-        sheet.text(0.36, y, str(index + 1), size=7, color=REST, across="right")
-        name, mark, value = fit(drawable(line), 66).partition(":" if index else "\0")
-        sheet.text(0.46, y, name + mark, face="monobold" if index == 0 else "mono", size=LETTER, color=ink)
-        sheet.text(0.46 + measure(name + mark + "|", "mono", LETTER), y, value.strip(), face="mono", size=LETTER)
-        sheet.text(WIDTH_IN - 0.18, y, meaning, face="italic", size=7.8, color=REST, across="right")
-    for index, line in enumerate(body, len(told)):
-        sheet.text(0.46, 0.86 + 0.235 * index, line, face="mono", size=LETTER, color=STORE)
-    return sheet.png()
-
-
 def _draw_raw(event: Event) -> bytes:
     """Bytes that are no frame, 14 on a line; or only the words, where there are none."""
     shown = event.raw[:MOST]
     rows = -(-len(shown) // PER_LINE)
     sheet = sheet_of(0.9 + rows * (HIGH + 0.25) + (0.2 if event.wire_bytes > len(shown) else 0.0))
-    way = f"{escape(event.source)} to {escape(event.target)}: "
-    what = count(event.wire_bytes, "byte") + " that are not valid" if shown else "no bytes of WebSocket"
-    sheet.text(0.16, 0.22, fit(way + what, 80), face="bold", size=13)
+    what = say("no bytes of WebSocket")
+    if shown:
+        what = say_many("{count} byte that are not valid", "{count} bytes that are not valid", event.wire_bytes)
+    sheet.text(0.16, 0.22, fit(f"{_way(event)}: {what}", 80), face="bold", size=13)
     sheet.text(0.16, 0.48, fit(drawable(event.note or event.kind, "sans"), 100), size=9, color=REST)
     for index, byte in enumerate(shown):
         x, y = LEFT + index % PER_LINE * BOX, 0.86 + index // PER_LINE * (HIGH + 0.25)
@@ -217,6 +213,10 @@ def _draw_raw(event: Event) -> bytes:
         sheet.box(x + GAP / 2, y, BOX - GAP, HIGH, edge=REST, weight=1.2)
         sheet.text(x + BOX / 2, y + HIGH / 2, f"{byte:02x}", face="mono", size=12.5, across="center")
     if event.wire_bytes > len(shown):
-        rest = f"… {count(event.wire_bytes - len(shown), 'more byte')}"
-        sheet.text(LEFT, 0.86 + rows * (HIGH + 0.25), rest, size=8.5, color=REST)
+        rest = say_many("{count} more byte", "{count} more bytes", event.wire_bytes - len(shown))
+        sheet.text(LEFT, 0.86 + rows * (HIGH + 0.25), f"… {rest}", size=8.5, color=REST)
     return sheet.png()
+
+
+def _way(event: Event) -> str:
+    return say("{source} to {target}", source=escape(event.source), target=escape(event.target))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import LabError
+from ..errors import LabError, say
 from ..order import Row
 from .labels import label
 from .scene import Overlay
@@ -25,7 +25,9 @@ def parse_arrow(text: str) -> tuple[str, str, str]:
     """
     found = _ARROW.fullmatch(text)
     if found is None:
-        raise LabError(f'not an arrow: {text!r}. Write "Client -> Server: hello": from, to, and what it carries')
+        raise LabError(
+            say('not an arrow: {arrow!r}. Write "Client -> Server: hello": from, to, and what it carries', arrow=text)
+        )
     return found["source"].strip(), found["target"].strip(), (found["label"] or "").strip()
 
 

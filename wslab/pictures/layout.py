@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from ..errors import later, say, say_many
 from .labels import size
 from .scene import Arrow, Overlay, Scene
-from .theme import WIDTH_IN, count
+from .theme import WIDTH_IN, fit, width
 
 LIMIT = 48  # arrows that a diagram shows; of more, the middle is left out
 FIRST, LAST, AROUND = 30, 14, 1
@@ -19,23 +20,39 @@ FIRST, LAST, AROUND = 30, 14, 1
 LINE, LINE_OF_MANY, MANY = 0.335, 0.29, 32
 WAIT_MOST, WAIT_PER_LOG_MS, STEP = 0.42, 0.085, 0.14
 LANES_FROM = 1.25  # inches: the first lane of a picture
+FEW = 5  # lanes that have room enough
 WIDEST = 60  # columns of a label, if it is alone on its line
 ENDS = 6  # columns of an arrow beside its label
 
-ORDER_IS_REAL = "Order is real along one line and from cause to effect."
-ANY_ORDER = "Arrows joined by ┊ could have happened in any order; they are drawn by name."
-IMAGINED = "foreseen, but not in the recording"
+ORDER_IS_REAL = later("Order is real along one line and from cause to effect.")
+ANY_ORDER = later("Arrows joined by ┊ could have happened in any order; they are drawn by name.")
+IMAGINED = later("foreseen, but not in the recording:")
+EMPTY = later("Nothing crossed the wire.")
+FORESEEN = later("✓ foreseen   ! not foreseen")
 
 
 def counts(scene: Scene) -> str:
-    """Return ``1 connection · 6 messages · 41 payload bytes``."""
-    parts = (scene.connections, "connection"), (scene.messages, "message"), (scene.payload_bytes, "payload byte")
-    return " · ".join(count(number, noun) for number, noun in parts)
+    """Return ``1 connection · 6 messages · 41 payload bytes``, and what else was exchanged."""
+    found = [say_many("{count} connection", "{count} connections", scene.connections), exchanged(scene, " · ")]
+    if scene.requests:
+        found.append(say_many("{count} body byte", "{count} body bytes", scene.body_bytes))
+    if scene.messages or not scene.requests:
+        found.append(say_many("{count} payload byte", "{count} payload bytes", scene.payload_bytes))
+    return " · ".join(found)
+
+
+def exchanged(scene: Scene, joint: str = ", ") -> str:
+    """Return ``6 messages``, or ``2 requests``, or both."""
+    requests = say_many("{count} request", "{count} requests", scene.requests)
+    messages = say_many("{count} message", "{count} messages", scene.messages)
+    return joint.join(
+        ([requests] if scene.requests else []) + ([messages] if scene.messages or not scene.requests else [])
+    )
 
 
 def captions(scene: Scene) -> list[str]:
     """The lines under every diagram."""
-    return [ORDER_IS_REAL, *([ANY_ORDER] if any(arrow.free for arrow in scene.arrows) else [])]
+    return [say(ORDER_IS_REAL), *([say(ANY_ORDER)] if any(arrow.free for arrow in scene.arrows) else [])]
 
 
 def shown(scene: Scene, overlay: Overlay) -> list[Arrow | int]:
@@ -71,6 +88,11 @@ def spread(needs: Iterable[tuple[int, int, int]], gaps: int, *, least: int, tota
     return columns
 
 
+def shorten(name: str, columns: int) -> str:
+    """Return `name` in at most `columns` columns; its end stays, because names differ there: ``cl…3``."""
+    return name if width(name) <= columns else fit(name[:-1], columns - 1) + name[-1]
+
+
 def heights(rows: Sequence[Arrow | int], top: float) -> list[float]:
     """How far down each row of a picture stands: the gap above it grows with the measured time, ever slower."""
     places: list[float] = []
@@ -102,9 +124,9 @@ def lanes_at(scene: Scene, rows: Sequence[Arrow | int], boxes: Sequence[float], 
         margin = 0.9
     else:
         margin = boxes[last] / 2 + 0.15
-    first = max(LANES_FROM, 0.92 + boxes[0] / 2)
+    first = max(LANES_FROM if last < FEW else 0.0, 0.92 + boxes[0] / 2)
     room = WIDTH_IN - first - margin
     needs = [(row.left, row.right, min(row.label.width + len(size(row.event)), WIDEST) + ENDS) for row in arrows]
     needs += [(i, i + 1, int((boxes[i] + boxes[i + 1]) / 2 / letter) + 2) for i in range(last)]
-    columns = spread(needs, last, least=9, total=int(room / letter) - last)
+    columns = spread(needs, last, least=9 if last < FEW else 6, total=int(room / letter) - last)
     return [first + room * sum(columns[:i]) / max(sum(columns), 1) for i in range(last + 1)]

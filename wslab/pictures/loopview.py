@@ -9,18 +9,18 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..errors import LabError
+from ..errors import LabError, later, say, say_many
 from ..loopwatch import BLOCKS_S, LoopWatch, Turn, function_name
 from .shown import Shown, Text
-from .theme import CLIENT, INK, REST, SERVER, count, drawable, escape, figure, fit, font, png, width
+from .theme import CLIENT, INK, REST, SERVER, drawable, escape, figure, fit, font, png, width
 
 MAX_LANES, MAX_NAMES = 6, 3
 NAME_COLUMNS = 14
 HEAD, TAIL = 24, 12  # turns shown of a longer picture
 HAIR_S = 0.001
 LETTERS = 84  # of the small font, across the axis
-LEGEND = "█ runs   ┆ waits   One row is one turn: the loop lets one task run up to its next wait, or its end."
-PNG_LEGEND = "solid: a turn, with its number    hatched: waits"
+LEGEND = later("█ runs   ┆ waits   One row is one turn: the loop lets one task run up to its next wait, or its end.")
+PNG_LEGEND = later("solid: a turn, with its number    hatched: waits")
 
 
 class LoopPicture(Shown):
@@ -54,7 +54,8 @@ class LoopPicture(Shown):
         for i, (turn, deeds, waiting) in enumerate(self._told()):
             if len(hidden) > 1 and i in hidden:
                 if i == HEAD:
-                    lines.append(f"{'…':>{digits}}   {len(hidden)} turns not shown")
+                    left_out = say("{number} turns not shown", number=len(hidden))
+                    lines.append(f"{'…':>{digits}}   {left_out}")
                 continue
             marks = [" "] * len(titles)
             for lane in waiting:
@@ -62,24 +63,28 @@ class LoopPicture(Shown):
             marks[self._column(turn.lane)] = "█"
             cells = [mark.center(width(title)) for mark, title in zip(marks, titles, strict=True)]
             lines.append(f"{i + 1:>{digits}}   {'   '.join(cells)}   {', '.join(deeds)}")
-        return "\n".join([*lines, *self._remainder(), LEGEND])
+        return "\n".join([*lines, *self._remainder(), say(LEGEND)])
 
     def narrate(self) -> Text:
         """One sentence for each turn, for reading aloud; no times."""
         lines = []
         for number, (turn, deeds, _) in enumerate(self._told(), 1):
-            deeds = deeds if deeds[0] == "starts" else ["goes on", *deeds]
-            lines.append(f"{number}. {self.lanes[turn.lane]} {', '.join(deeds[:-1])}, then {deeds[-1]}.")
+            *deeds, last = deeds if deeds[0] == say("starts") else [say("goes on"), *deeds]
+            told = say("{task} {deeds}, then {last}.", task=self.lanes[turn.lane], deeds=", ".join(deeds), last=last)
+            lines.append(f"{number}. {told}")
         return Text("\n".join([*lines, *self._remainder()]))
 
     def finding(self) -> str:
         """What this run shows, in one sentence with its times."""
-        tasks, total = count(len(self.lanes), "task"), _time(self.seconds)
+        total = _time(self.seconds)
         if held := [turn for turn in self.turns if turn.blocks]:
             who = _those(dict.fromkeys(self.lanes[turn.lane] for turn in held))
-            return f"{who} held the loop for {_time(sum(turn.seconds for turn in held))}: no other task could run"
+            lasted = _time(sum(turn.seconds for turn in held))
+            return say("{who} held the loop for {time}: no other task could run", who=who, time=lasted)
         if self.unfinished:
-            return f"{self.lanes[0]} is over after {total}, and {self._remainder()[0]}"
+            [rest] = self._remainder()
+            return say("{task} is over after {time}, and {rest}", task=self.lanes[0], time=total, rest=rest)
+        tasks = _tasks(len(self.lanes))
         outside = [(turn.lane, start, end) for turn, start, end in self._waits() if not turn.inside]
         overlapping = sum(
             any(lane != other and min(end, till) - max(start, since) > HAIR_S for other, since, till in outside)
@@ -87,9 +92,17 @@ class LoopPicture(Shown):
         )
         if overlapping:
             alone = sum(end - start for _, start, end in outside) + sum(turn.seconds for turn in self.turns)
-            return f"{tasks}, {overlapping} waits overlapping: {total} instead of {_time(alone)}"
-        manner = " one after the other" if len(outside) > 1 else ""
-        return f"{tasks}, {count(len(outside), 'wait')}{manner}: {total}"
+            return say(
+                "{tasks}, {number} waits overlapping: {time} instead of {alone}",
+                tasks=tasks,
+                number=overlapping,
+                time=total,
+                alone=_time(alone),
+            )
+        waits = say_many("{count} wait", "{count} waits", len(outside))
+        if len(outside) > 1:
+            waits = say("{waits} one after the other", waits=waits)
+        return f"{tasks}, {waits}: {total}"
 
     def png(self) -> bytes:
         """The picture on a real time axis in milliseconds."""
@@ -118,30 +131,36 @@ class LoopPicture(Shown):
                 axes.axvspan(start, start + length, fc=SERVER, alpha=0.12, lw=0)
             if turn.blocks and length / span * LETTERS > 13:
                 label = {"ha": "center", "va": "center", "font": font("bold", 8.5), "color": "white"}
-                axes.text(start + length / 2, row, f"runs {length:.0f} ms", **label)
+                axes.text(start + length / 2, row, say("runs {time:.0f} ms", time=length), **label)
         axes.set_yticks(range(len(titles)), map(drawable, titles), font=font("bold", 10), color=INK)
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", colors=REST, labelsize=8)
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.set_xlabel("ms", font=font("sans", 8), color=REST, loc="right", labelpad=0)
         longest = _time(max((turn.seconds for turn in self.turns), default=0.0))
-        facts = f"{count(len(self.turns), 'turn')} · longest turn {longest}     recorded from this loop, this run"
+        facts = say_many(
+            "{count} turn · longest turn {time}     recorded from this loop, this run",
+            "{count} turns · longest turn {time}     recorded from this loop, this run",
+            len(self.turns),
+            time=longest,
+        )
         drawn.text(
             0.022, 1 - 0.27 / height, drawable(self.finding(), "bold"), font=font("bold", 12.5), va="center", color=INK
         )
         drawn.text(0.022, 1 - 0.55 / height, facts, font=font("sans", 9), va="center", color=REST)
-        legend = PNG_LEGEND + ("    shaded: the loop is blocked" if blocked else "")
+        legend = say(PNG_LEGEND) + (" " * 4 + say("shaded: the loop is blocked") if blocked else "")
         drawn.text(0.022, 0.16 / height, legend, font=font("italic", 8.5), va="center", color=REST)
         return png(drawn)
 
     def _remainder(self) -> list[str]:
-        names = self.unfinished
-        return [f"{_those(names)} {'is' if len(names) == 1 else 'are'} not done"] if names else []
+        if not (names := self.unfinished):
+            return []
+        return [say_many("{names} is not done", "{names} are not done", len(names), names=_those(names))]
 
     def _titles(self) -> list[str]:
         """The lanes as drawn: beyond six, the last one stands for all the rest."""
         rest = len(self.lanes) - MAX_LANES + 1
-        names = self.lanes if rest < 2 else (*self.lanes[: MAX_LANES - 1], f"{rest} more")
+        names = self.lanes if rest < 2 else (*self.lanes[: MAX_LANES - 1], say("{number} more", number=rest))
         return [fit(name, NAME_COLUMNS) for name in names]
 
     def _column(self, lane: int) -> int:
@@ -152,12 +171,13 @@ class LoopPicture(Shown):
         begun: set[int] = set()
         waiting: set[int] = set()
         for turn in self.turns:
-            deeds = [] if turn.lane in begun else ["starts"]
+            deeds = [] if turn.lane in begun else [say("starts")]
             if turn.created:
-                deeds.append(f"creates {_those(self.lanes[lane] for lane in turn.created)}")
+                deeds.append(say("creates {tasks}", tasks=_those(self.lanes[lane] for lane in turn.created)))
             begun.add(turn.lane)
             waiting.discard(turn.lane)
-            yield turn, [*deeds, turn.ending or f"waits in {turn.place} for {escape(turn.awaited)}"], waiting
+            wait = say("waits in {function} for {awaited}", function=turn.place, awaited=escape(turn.awaited))
+            yield turn, [*deeds, turn.ending or wait], waiting
             if not turn.ending:
                 waiting.add(turn.lane)
 
@@ -182,7 +202,11 @@ async def watch_loop(coroutine: Coroutine[Any, Any, Any]) -> LoopPicture:
     """
     if not asyncio.iscoroutine(coroutine):
         name = function_name(coroutine)
-        raise LabError(f"watch_loop() takes a coroutine, and {name} is none: call the function, watch_loop({name}())")
+        raise LabError(
+            say(
+                "watch_loop() takes a coroutine, and {name} is none: call the function, watch_loop({name}())", name=name
+            )
+        )
     watch = LoopWatch()
     result = await watch.run(coroutine)
     return LoopPicture(result, watch.lanes, watch.turns, watch.seconds)
@@ -192,8 +216,12 @@ def _those(names: Iterable[str]) -> str:
     """Return ``a``, ``a and b``, ``a, b and c``, or how many there are."""
     *most, last = names
     if len(most) >= MAX_NAMES:
-        return count(len(most) + 1, "task")
-    return f"{', '.join(most)} and {last}" if most else last
+        return _tasks(len(most) + 1)
+    return say("{names} and {last}", names=", ".join(most), last=last) if most else last
+
+
+def _tasks(number: int) -> str:
+    return say_many("{count} task", "{count} tasks", number)
 
 
 def _time(seconds: float) -> str:

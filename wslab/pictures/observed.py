@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from ..errors import say, say_many
 from ..trace import Trace
 from .labels import size
 from .scene import Arrow, scene
 from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
-from .theme import MONO_EM, REST, WIDTH_IN, count, drawable, milliseconds
+from .theme import MONO_EM, REST, WIDTH_IN, drawable, milliseconds
 
 MOST = 60  # labels; of more events the arrows are drawn and the first labels
 LABEL_STEP, LETTER = 0.175, 7.6
@@ -31,7 +32,13 @@ def observed_png(trace: Trace, *, title: str = "") -> bytes:
     high = max(2.6, LABEL_STEP * len(labelled))
     sheet = sheet_of(TOP + high + 0.45)
     span = drawn.lasted or 1e-3
-    heading(sheet, title, f"{count(len(arrows), 'event')} in {milliseconds(drawn.lasted)}, in the order of this run")
+    facts = say_many(
+        "{count} event in {time}, in the order of this run",
+        "{count} events in {time}, in the order of this run",
+        len(arrows),
+        time=milliseconds(drawn.lasted),
+    )
+    heading(sheet, title, facts)
     for at, words in _ticks(span):
         y = TOP + at / span * high
         sheet.line([(0.62, y), (LANES[1] + 0.1, y)], color="#e6e8ec", weight=0.8)
@@ -55,9 +62,10 @@ def observed_png(trace: Trace, *, title: str = "") -> bytes:
         moment = milliseconds(arrow.event.at - drawn.began).removesuffix(" ms")
         sheet.text(WIDTH_IN - 0.1, beside, moment, size=7, color=REST, across="right")
     if len(arrows) > len(labelled):
-        rest = f"{count(len(arrows) - len(labelled), 'more event')} without a label"
+        hidden = len(arrows) - len(labelled)
+        rest = say_many("{count} more event without a label", "{count} more events without a label", hidden)
         sheet.text(WORDS, TOP + high + 0.2, rest, size=8, color=REST)
-    sheet.text(0.16, TOP + high + 0.27, "Measured at the tap in this run.", face="italic", size=8, color=REST)
+    sheet.text(0.16, TOP + high + 0.27, say("Measured at the tap in this run."), face="italic", size=8, color=REST)
     return sheet.png()
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from websockets.frames import CLOSE_CODE_EXPLANATIONS
 
+from ..errors import later, say, say_many
 from ..trace import FRAMES, Event, Kind
 from .labels import is_text
-from .theme import count, escape
+from .theme import escape
 
 HTTP = frozenset({Kind.REQUEST, Kind.RESPONSE})
 COMPRESSED = 0b100  # RSV1 (RFC 7692 6)
@@ -22,26 +23,32 @@ _OPCODES = {Kind.CONTINUATION: 0, Kind.TEXT: 1, Kind.BINARY: 2, Kind.CLOSE: 8, K
 
 # What a client or a server fills in anew each time, or what tells about the machine.
 _VARYING = {
-    "host": "<address>",
-    "date": "<date>",
-    "sec-websocket-key": "<16 random bytes in base64>",
-    "sec-websocket-accept": "<computed from the key>",
-    "user-agent": "<program and versions>",
-    "server": "<program and versions>",
-    "x-forwarded-for": "<address>",
-    "x-forwarded-host": "<address>",
+    "accept": later("<kinds of content>"),
+    "accept-encoding": later("<ways to compress>"),
+    "accept-language": later("<languages>"),
+    "host": later("<address>"),
+    "date": later("<date>"),
+    "sec-websocket-key": later("<16 random bytes in base64>"),
+    "sec-websocket-accept": later("<computed from the key>"),
+    "user-agent": later("<program and versions>"),
+    "server": later("<program and versions>"),
+    "x-forwarded-for": later("<address>"),
+    "x-forwarded-host": later("<address>"),
 }
 _MEANING = {
-    "host": "for which server",
-    "upgrade": "to which protocol to change",
-    "connection": "change this very connection",
-    "sec-websocket-key": "a random question",
-    "sec-websocket-version": "the protocol of RFC 6455",
-    "sec-websocket-accept": "the answer: this server speaks WebSocket",
-    "sec-websocket-extensions": "such as compression",
-    "sec-websocket-protocol": "the language of the messages",
-    "content-length": "bytes after the empty line",
-    "origin": "the page that asks",
+    "host": later("for which server"),
+    "upgrade": later("to which protocol to change"),
+    "connection": later("change this very connection"),
+    "sec-websocket-key": later("a random question"),
+    "sec-websocket-version": later("the protocol of RFC 6455"),
+    "sec-websocket-accept": later("the answer: this server speaks WebSocket"),
+    "sec-websocket-extensions": later("such as compression"),
+    "sec-websocket-protocol": later("the language of the messages"),
+    "content-length": later("bytes after the empty line"),
+    "content-type": later("what these bytes are"),
+    "transfer-encoding": later("how the body is cut into parts"),
+    "authorization": later("who asks, and the proof"),
+    "origin": later("the page that asks"),
 }
 _PORT = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):\d+")
 
@@ -86,8 +93,9 @@ def parts(event: Event) -> list[Part]:
     extended = {126: 2, 127: 8}.get(size, 0)
     kind, masked = event.kind, event.masked
     first = f"FIN {event.fin:d} · RSV {event.rsv:03b} · opcode {_OPCODES[kind]:X} {kind.upper()}"
-    told = f"the next {extended} bytes" if extended else str(size)
-    second = f"MASK {masked:d} · length {size}: see {told}" if extended else f"MASK {masked:d} · length {told}"
+    second = f"MASK {masked:d} · " + say("length {size}", size=size)
+    if extended:
+        second = say("{bits}: see the next {number} bytes", bits=second, number=extended)
     found: list[Part] = []
 
     def add(role: str, name: str, size: int, meaning: str, plain: bytes | None = None) -> None:
@@ -95,23 +103,29 @@ def parts(event: Event) -> list[Part]:
         wire = raw[start : start + size]
         found.append(Part(role, name, start, size, wire, wire if plain is None else plain, meaning))
 
-    add("first", "first byte", 1, first)
-    add("second", "second byte", 1, second)
+    add("first", say("first byte"), 1, first)
+    add("second", say("second byte"), 1, second)
     if extended:
-        add("length", "length", extended, f"length {int.from_bytes(raw[2 : 2 + extended])}")
+        add("length", say("length"), extended, say("length {size}", size=int.from_bytes(raw[2 : 2 + extended])))
     if masked:
-        add("key", "masking key", 4, "4 random bytes, new for every frame")
+        add("key", say("masking key"), 4, say("4 random bytes, new for every frame"))
     rest, plain = event.wire_bytes - sum(part.size for part in found), event.payload
     if is_compressed(event):
-        add("payload", "payload", rest, f"{count(rest, 'byte')} compressed, {count(event.length, 'byte')} of content")
+        content = say_many("{count} byte of content", "{count} bytes of content", event.length)
+        packed = say_many("{count} byte compressed", "{count} bytes compressed", rest)
+        add("payload", say("payload"), rest, f"{packed}, {content}")
     elif kind is Kind.CLOSE and event.code is not None and rest >= 2:
-        explained = CLOSE_CODE_EXPLANATIONS.get(event.code, "registered or private")
-        add("code", "close code", 2, f"{event.code}, {explained}", plain[:2])
+        explained = CLOSE_CODE_EXPLANATIONS.get(event.code, say("registered or private"))
+        add("code", say("close code"), 2, f"{event.code}, {explained}", plain[:2])
         if rest > 2:
-            add("payload", "reason", rest - 2, count(rest - 2, "byte"), plain[2:])
+            add("payload", say("reason"), rest - 2, _bytes(rest - 2), plain[2:])
     elif rest:
-        add("payload", "payload", rest, count(rest, "byte"), plain)
+        add("payload", say("payload"), rest, _bytes(rest), plain)
     return found
+
+
+def _bytes(number: int) -> str:
+    return say_many("{count} byte", "{count} bytes", number)
 
 
 def lines(event: Event, *, varying: bool = False) -> list[tuple[str, str]]:
@@ -121,15 +135,19 @@ def lines(event: Event, *, varying: bool = False) -> list[tuple[str, str]]:
     """
     first = event.raw.partition(b"\r\n")[0].decode("iso-8859-1")
     if event.kind is Kind.REQUEST:
-        meaning = "method, path, version"
+        meaning = say("method, path, version")
     else:
-        meaning = "from here on frames" if event.code == 101 else "status: no WebSocket"
+        refused = say("status: no WebSocket") if event.ordinal is None else say("version, status")
+        meaning = say("from here on frames") if event.code == 101 else refused
     found = [(_PORT.sub(r"\1:<port>", first), meaning)]
     for name, value in event.headers:
         key = name.lower()
-        shown = value if varying else _VARYING.get(key, value)
-        found.append((_PORT.sub(r"\1:<port>", f"{name}: {shown}"), _MEANING.get(key, "")))
-    return [*found, ("", "an empty line ends the head")]
+        shown = value if varying or key not in _VARYING else say(_VARYING[key])
+        meaning = say(_MEANING[key]) if key in _MEANING else ""
+        if key == "connection" and value.lower() == "close":
+            meaning = say("TCP ends after this answer")
+        found.append((_PORT.sub(r"\1:<port>", f"{name}: {shown}"), meaning))
+    return [*found, ("", say("an empty line ends the head"))]
 
 
 def is_lettered(part: Part, event: Event) -> bool:

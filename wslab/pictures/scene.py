@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from ..hops import Line, forwarded
 from ..order import Row, canonical
-from ..trace import BESIDE, DATA, Event, Kind, Trace
-from .labels import Label, label
+from ..trace import BESIDE, DATA, SUBJECTS, Event, Kind, Trace
+from .labels import Label, is_plain, label
 from .work import Work, answered, line_of, tell_works
 
 PUSHED = frozenset({Kind.TEXT, Kind.BINARY})  # a message begins with one of these
-ROLES = ("client", "server", "database", "log")
+ROLES = ("client", "balancer", "server", "backplane", "database", "log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One row: its event, its ends as indexes of lanes, and what is known of it from the rows above."""
+    """One row: its event, its ends as indexes of lanes, and what is known of it from the other rows.
+
+    `again`: the same is drawn on the hop before the balancer, too, and counts there.
+    """
 
     number: int
     event: Event
@@ -40,6 +44,7 @@ class Arrow:
     push: bool = False
     asked: bool = False
     answers: int | None = None
+    again: bool = False
 
     @property
     def left(self) -> int:
@@ -69,6 +74,8 @@ class Scene:
     payload_bytes: int
     began: float
     lasted: float
+    requests: int = 0
+    body_bytes: int = 0
 
     def place(self, name: str) -> int:
         """The index of the lane called `name`, of the server rather than of a client of that name."""
@@ -106,35 +113,58 @@ NOTHING = Overlay()
 def scene(trace: Trace, *, show_pings: bool = False, imagined: Sequence[tuple[str, str, str]] = ()) -> Scene:
     """Return what the diagram of `trace` states; `imagined` may need lanes that the trace lacks."""
     rows = canonical(trace, show_pings=show_pings)
-    lanes = _lanes(rows, imagined)
+    stations = _Stations(rows)
+    lanes = _lanes(rows, stations, imagined)
     places = {lane: index for index, lane in enumerate(lanes)}
     servers = {lane.name: index for index, lane in enumerate(lanes) if lane.role == "server"}
-    arrows = tuple(_arrows(rows, places))
-    data = [row.event for row in rows if row.event.kind in DATA]
+    arrows = tuple(_arrows(rows, stations, places))
+    first = [arrow.event for arrow in arrows if not arrow.again and arrow.event.tap not in stations.backplanes]
+    data = [event for event in first if event.kind in DATA]
     times = [row.event.at for row in rows]
     return Scene(
         lanes=lanes,
         arrows=arrows,
         works=tuple(tell_works(rows, servers, trace.takes)),
-        connections=len({line_of(row.event) for row in rows} - {None}),
+        connections=len({line_of(event) for event in first} - {None}),
         messages=sum(event.fin for event in data),
         payload_bytes=sum(event.length for event in data),
         began=min(times, default=0.0),
         lasted=max(times, default=0.0) - min(times, default=0.0),
+        requests=sum(is_plain(row.event) and row.event.up for row in rows),
+        body_bytes=sum(row.event.length for row in rows if is_plain(row.event) or row.event.kind is Kind.BODY),
     )
 
 
-def _ends(event: Event) -> tuple[Lane, Lane]:
-    """The lanes between which `event` is drawn."""
-    if event.kind in BESIDE:
-        return Lane(event.source, "server"), Lane(event.target, "database" if event.kind is Kind.SQL else "log")
-    source, target = ("client", "server") if event.up else ("server", "client")
-    return Lane(event.source, source), Lane(event.target, target)
+class _Stations:
+    """Which lanes are balancers and backplanes: by what is seen around them, not by their names."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        events = [row.event for row in rows]
+        self.balancers = {event.near for event in events if event.relayed}
+        self.backplanes = {event.tap for event in events if event.kind in SUBJECTS}
+        seen = {Line(event.connection, event.life, event.tap) for event in events}
+        self._fronts = forwarded(events) & seen
+
+    def ends(self, event: Event) -> tuple[Lane, Lane]:
+        """The lanes between which `event` is drawn, from source to target."""
+        if event.kind in BESIDE:
+            return Lane(event.source, "server"), Lane(event.target, "database" if event.kind is Kind.SQL else "log")
+        if event.tap in self.backplanes:
+            near, far = "server", "backplane"
+        else:
+            near = "balancer" if event.relayed else "client"
+            far = "balancer" if event.far in self.balancers else "server"
+        ends = Lane(event.near, near), Lane(event.far, far)
+        return ends if event.up else (ends[1], ends[0])
+
+    def again(self, event: Event) -> bool:
+        """Is what crosses this hop seen on the hop before, too?"""
+        return event.relayed and Line(event.connection, event.life, event.near) in self._fronts
 
 
-def _lanes(rows: list[Row], imagined: Sequence[tuple[str, str, str]]) -> tuple[Lane, ...]:
-    """Clients in order of name, then servers, then databases, then logs."""
-    found = {lane for row in rows for lane in _ends(row.event)}
+def _lanes(rows: list[Row], stations: _Stations, imagined: Sequence[tuple[str, str, str]]) -> tuple[Lane, ...]:
+    """In the order of `ROLES`, and of name."""
+    found = {lane for row in rows for lane in stations.ends(row.event)}
     names = {lane.name for lane in found}
     for name in (name for source, target, _ in imagined for name in (source, target)):
         if name not in names:
@@ -143,7 +173,7 @@ def _lanes(rows: list[Row], imagined: Sequence[tuple[str, str, str]]) -> tuple[L
     return tuple(sorted(found, key=lambda lane: (ROLES.index(lane.role), lane.name)))
 
 
-def _arrows(rows: list[Row], places: dict[Lane, int]) -> Iterable[Arrow]:
+def _arrows(rows: list[Row], stations: _Stations, places: dict[Lane, int]) -> Iterable[Arrow]:
     messages: dict[tuple[object, int], int] = {}
     closes: dict[object, set[bool]] = {}
     switched: set[object] = set()
@@ -160,7 +190,7 @@ def _arrows(rows: list[Row], places: dict[Lane, int]) -> Iterable[Arrow]:
             asked.add(line)
         elif event.kind in DATA and (message := answered(event)) is not None:
             answers = messages.get(message)
-        source, target = _ends(event)
+        source, target = stations.ends(event)
         yield Arrow(
             number=row.number,
             event=event,
@@ -171,6 +201,7 @@ def _arrows(rows: list[Row], places: dict[Lane, int]) -> Iterable[Arrow]:
             push=event.kind in PUSHED and not event.up and answered(event) is None,
             asked=line in asked,
             answers=answers,
+            again=stations.again(event),
         )
 
 

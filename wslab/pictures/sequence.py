@@ -8,35 +8,35 @@ Rules of this file: pure functions, and nothing that differs from run to run: no
 
 from __future__ import annotations
 
+from ..errors import say, say_many
 from ..trace import Trace
 from .labels import Label, size
-from .layout import ENDS, IMAGINED, WIDEST, captions, counts, shown, spread
+from .layout import EMPTY, ENDS, FEW, FORESEEN, IMAGINED, WIDEST, captions, counts, shorten, shown, spread
 from .narration import finding, narrate
 from .observed import observed_png
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
 from .sequence_png import png
-from .theme import clusters, count, escape, fit, keep_direction, width
+from .theme import clusters, escape, fit, keep_direction, width
 
 __all__ = ["Overlay", "finding", "narrate", "observed_png", "png", "text"]
 
 COLUMNS = 110
 LEAST = 8  # columns between two lanes
 NAME = 24
-HERE = "  ◀── here"
 
 
 def text(trace: Trace, *, title: str = "", show_pings: bool = False, overlay: Overlay = NOTHING) -> str:
-    """Return the sequence diagram of `trace` as text, at most about 110 columns wide with up to five lanes."""
+    """Return the sequence diagram of `trace` as text, at most about 110 columns wide with up to 13 lanes."""
     drawn = scene(trace, show_pings=show_pings, imagined=overlay.imagined)
     lines = [escape(title)] if title else []
     lines.append(counts(drawn))
     if not drawn.lanes:
-        return "\n".join([*lines, "Nothing crossed the wire."])
+        return "\n".join([*lines, say(EMPTY)])
     page = _Page(drawn, overlay)
     lines += page.lines()
     lines += [" " + caption for caption in captions(drawn)]
     if overlay.foreseen or overlay.unforeseen:
-        lines.append(" ✓ foreseen   ! not foreseen")
+        lines.append(" " + say(FORESEEN))
     return "\n".join(lines)
 
 
@@ -56,6 +56,9 @@ class _Page:
         self.at = [first]
         for gap in columns:
             self.at.append(self.at[-1] + gap + 1)
+        if len(self.names) > FEW:  # each name stays clear of its neighbours'
+            gaps = [COLUMNS, *columns, COLUMNS]
+            self.names = [shorten(name, min(gaps[i : i + 2])) for i, name in enumerate(self.names)]
 
     def lines(self) -> list[str]:
         """Header, arrows, and what was imagined."""
@@ -69,7 +72,7 @@ class _Page:
             step = row.event.step
             lines.append(self._arrow(row))
         if self.overlay.imagined:
-            lines.append(" " * (self.digits + 4) + IMAGINED + ":")
+            lines.append(" " * (self.digits + 4) + say(IMAGINED))
             for source, target, label in self.overlay.imagined:
                 cells = self._lanes()
                 self._draw(cells, self.scene.place(source), self.scene.place(target), Label("", escape(label)), "┄")
@@ -121,7 +124,7 @@ class _Page:
         _put(cells, self.digits - 1, "⋮")
         for at in self.at:
             _put(cells, at, "⋮")
-        _put(cells, self.at[0] + 2, f" {count(hidden, 'more arrow')} ")
+        _put(cells, self.at[0] + 2, f" {say_many('{count} more arrow', '{count} more arrows', hidden)} ")
         return _line(cells)
 
     def _arrow(self, arrow: Arrow) -> str:
@@ -140,7 +143,7 @@ class _Page:
             tail="✕" if arrow.cut else "",
         )
         _put(cells, self.at[arrow.right] + self.slots[arrow.right] + 1, _note(arrow))
-        return _line(cells) + (HERE if number == overlay.marked else "")
+        return _line(cells) + (f"  ◀── {say('here')}" if number == overlay.marked else "")
 
     def _busy(self, lane: int, number: int) -> int:
         """How many columns the work on `lane` takes to the right of its line."""
@@ -181,7 +184,7 @@ class _Page:
 
 
 def _note(arrow: Arrow) -> str:
-    return "   ".join(part for part in (size(arrow.event), "push" if arrow.push else "") if part)
+    return "   ".join(part for part in (size(arrow.event), say("push") if arrow.push else "") if part)
 
 
 def _put(cells: list[str], at: int, line: str) -> None:

@@ -9,27 +9,28 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from ..trace import Trace
+from ..errors import later, say, say_many
+from ..trace import FRAMES, Trace
 from .labels import Label, size
-from .layout import IMAGINED, LINE, captions, counts, heights, lanes_at, shown
+from .layout import EMPTY, FORESEEN, LINE, captions, counts, heights, lanes_at, shown
 from .scene import NOTHING, Arrow, Overlay, Scene, scene
 from .strokes import HEADER, box_width, form, heading, lanes, sheet_of, stroke
-from .theme import INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, count, drawable, escape, milliseconds
+from .theme import INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, drawable, escape, milliseconds
 
 WORK = "#f9e0d0"
 LETTERS = (8.3, 8.3, 7.9, 7.4)  # points, with up to so many lanes
 BAR, BAR_STEP = 0.11, 0.15  # inches: work on a message, and beside it other work at the same time
-PINGS = "Keepalive pings are not shown."
+PINGS = later("Keepalive pings are not shown.")
 
 
 def png(trace: Trace, *, title: str = "", show_pings: bool = False, overlay: Overlay = NOTHING) -> bytes:
     """Return the sequence diagram of `trace` as an opaque PNG, 7.2 inches wide."""
     drawn = scene(trace, show_pings=show_pings, imagined=overlay.imagined)
-    lines = captions(drawn) if drawn.arrows else ["Nothing crossed the wire."]
-    if not show_pings and any(event.keepalive for event in trace):
-        lines.append(PINGS)
+    lines = captions(drawn) if drawn.arrows else [say(EMPTY)]
+    if not show_pings and any(event.keepalive and event.kind in FRAMES for event in trace):
+        lines.append(say(PINGS))
     if overlay.foreseen or overlay.unforeseen:
-        lines.append("✓ foreseen   ! not foreseen")
+        lines.append(say(FORESEEN))
     return _Drawing(drawn, overlay, title, lines).draw()
 
 
@@ -147,13 +148,14 @@ class _Drawing:
         room = (self.at[lane + 1] if lane + 1 < len(self.at) else WIDTH_IN) - self.at[lane] - 0.1
         x = self.at[lane] + max(self._busy(lane, arrow.number), 0.04) + 0.08
         if arrow.push:
-            words = "push" if arrow.asked or room < 1.85 else "push: no request before it"
+            words = say("push") if arrow.asked or room < 1.85 else say("push: no request before it")
             self.sheet.line([(x - 0.06, y), (x + 0.09, y)], color=SERVER, weight=0.8)
             self.sheet.text(x + 0.13, y, words, size=8, color=SERVER)
         for work in self.scene.working(lane, arrow.number):
             if work.until == arrow.number:
                 words = milliseconds(work.lasted)
-                self.sheet.text(x, y, f"processing {words}" if room > 1.3 else words, size=7.5, color=SERVER)
+                words = say("processing {time}", time=words) if room > 1.3 else words
+                self.sheet.text(x, y, words, size=7.5, color=SERVER)
 
     def _rule(self, y: float) -> None:
         self.sheet.line([(0.16, y), (WIDTH_IN - 0.16, y)], color=REST, weight=0.8, dashes=(1.5, 2.5))
@@ -162,12 +164,14 @@ class _Drawing:
         self.sheet.text(0.3, y, "⋮", face="bold", size=9, across="center")
         middle = (self.at[0] + self.at[-1]) / 2
         self.sheet.box(self.at[0] - 0.2, y - 0.1, self.at[-1] - self.at[0] + 0.4, 0.2, edge="none", weight=0)
-        self.sheet.text(middle, y, f"⋮  {count(hidden, 'more arrow')}  ⋮", size=8.5, color=REST, across="center")
+        words = say_many("{count} more arrow", "{count} more arrows", hidden)
+        self.sheet.text(middle, y, f"⋮  {words}  ⋮", size=8.5, color=REST, across="center")
 
     def _imagined(self) -> None:
         if not self.overlay.imagined:
             return
-        self.sheet.text(0.16, self.imagined, f"{IMAGINED.capitalize()}:", face="bold", size=8.5, color=REST, paper=True)
+        title = say("Foreseen, but not in the recording:")
+        self.sheet.text(0.16, self.imagined, title, face="bold", size=8.5, color=REST, paper=True)
         for index, (source, target, words) in enumerate(self.overlay.imagined):
             y = self.imagined + 0.02 + LINE * (index + 1)
             start, end = self.at[self.scene.place(source)], self.at[self.scene.place(target)]

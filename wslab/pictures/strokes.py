@@ -10,17 +10,33 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..trace import Kind
+from .layout import FEW, shorten
 from .scene import Arrow, Scene
-from .theme import CLIENT, INK, REST, SERVER, STORE, escape, fit, measure, width
+from .theme import CLIENT, INK, RELAY, REST, SERVER, STORE, escape, fit, measure
 
 if TYPE_CHECKING:
     from .sheet import Sheet
 
-COLORS = {"client": CLIENT, "server": SERVER, "database": STORE, "log": REST}
-TINTS = {"client": "#8fc1df", "server": "#eeb58f", "database": "#8ad0b8", "log": "#bcc1c9"}
+COLORS = {
+    "client": CLIENT,
+    "balancer": RELAY,
+    "server": SERVER,
+    "backplane": RELAY,
+    "database": STORE,
+    "log": REST,
+}
+TINTS = {
+    "client": "#8fc1df",
+    "balancer": "#c3abd8",
+    "server": "#eeb58f",
+    "backplane": "#c3abd8",
+    "database": "#8ad0b8",
+    "log": "#bcc1c9",
+}
 
 HEADER = 0.72  # inches: the upper edge of the lanes' names
 NAME = 10.5  # points
+SIZES = (NAME, 8.5, 7.2)  # of names, with ever more lanes
 
 HANDSHAKE = (INK, 1.3, ())
 FORMS: dict[Kind, tuple[str, float, tuple[float, ...]]] = {
@@ -33,6 +49,9 @@ FORMS: dict[Kind, tuple[str, float, tuple[float, ...]]] = {
     Kind.INVALID: (INK, 2.6, (3, 2)),
     Kind.SQL: (STORE, 1.5, ()),
     Kind.LOG: (REST, 1.1, ()),
+    Kind.PUBLISH: (RELAY, 1.5, ()),
+    Kind.DELIVER: (RELAY, 1.5, ()),
+    Kind.COMMAND: (RELAY, 1.2, (1.5, 2.5)),
 }
 
 
@@ -67,21 +86,25 @@ def heading(sheet: Sheet, title: str, facts: str) -> None:
     sheet.text(0.16, 0.47 if title else 0.3, facts, size=9, color=REST)
 
 
-def box_width(drawn: Scene, index: int, size: float = NAME) -> float:
-    """How wide the box of a lane's name is, in inches."""
-    return max(0.62, measure(_name(drawn, index), "bold", size) + 0.24)
+def box_width(drawn: Scene, index: int, size: float = 0.0) -> float:
+    """How wide the box of a lane's name is, in inches; without a `size` as large as so many lanes allow."""
+    few = len(drawn.lanes) <= FEW
+    size = size or SIZES[0 if few else 1]
+    return max(0.62 if few else 0.42, measure(_name(drawn, index), "bold", size) + (0.24 if few else 0.16))
 
 
 def lanes(sheet: Sheet, drawn: Scene, at: Sequence[float], bottom: float) -> None:
     """Draw all lanes `at` their places down to `bottom`, each with its name in a box that leaves room for the next."""
     names = [_name(drawn, index) for index in range(len(drawn.lanes))]
-    boxes = [box_width(drawn, index) for index in range(len(names))]
-    room = min((right - left for left, right in pairwise(at)), default=2.0) - 0.06
-    size = NAME
-    if any((one + other) / 2 > room for one, other in pairwise(boxes)):
-        size = NAME - 2
-        names = [_cut(name, room - 0.12, size) for name in names]
-        boxes = [min(box, room) for box in boxes]
+    gaps = [2.0, *(right - left for left, right in pairwise(at)), 2.0]
+    rooms = [min(gaps[index : index + 2]) - 0.06 for index in range(len(names))]
+    for size in SIZES:
+        boxes = [box_width(drawn, index, size) for index in range(len(names))]
+        if all(one / 2 + other / 2 + 0.06 <= gap for (one, other), gap in zip(pairwise(boxes), gaps[1:], strict=False)):
+            break
+    else:
+        names = [_cut(name, room - 0.12, size) for name, room in zip(names, rooms, strict=True)]
+        boxes = [min(box, room) for box, room in zip(boxes, rooms, strict=True)]
     for lane, name, wide, x in zip(drawn.lanes, names, boxes, at, strict=True):
         sheet.line([(x, HEADER + 0.3), (x, bottom)], color=TINTS[lane.role], weight=1.3)
         sheet.box(x - wide / 2, HEADER, wide, 0.28, edge=COLORS[lane.role], weight=1.7, radius=0.06)
@@ -95,7 +118,7 @@ def _name(drawn: Scene, index: int) -> str:
 def _cut(name: str, room: float, size: float) -> str:
     """Return as much of `name` as goes into `room` inches; its end stays, because names differ there: ``cl…3``."""
     for columns in range(16, 1, -1):
-        shorter = name if width(name) <= columns else fit(name[:-1], columns - 1) + name[-1]
+        shorter = shorten(name, columns)
         if measure(shorter, "bold", size) <= room:
             return shorter
     return name[-1:]

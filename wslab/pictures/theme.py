@@ -33,6 +33,7 @@ PAPER = "#ffffff"
 
 WIDTH_IN = 7.2
 DPI = 110
+MOST = 500  # characters of a text that are looked at: more never fits into the width
 PALETTE = 64  # colours in a PNG: enough for smooth letters, and a third of the bytes
 
 FACES = {
@@ -95,11 +96,6 @@ def keep_direction(text: str) -> str:
     return text + "\u200e" if turned else text
 
 
-def count(number: int, noun: str) -> str:
-    """Return ``1 message`` or ``2 messages``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def milliseconds(seconds: float) -> str:
     """Return ``3.2 ms`` or ``151 ms``."""
     value = seconds * 1000
@@ -146,6 +142,21 @@ def drawable(text: str, face: str = "mono") -> str:
 def measure(text: str, face: str, size: float) -> float:
     """How wide `text` is in a figure, in inches."""
     return float(letters(text, face, size)[0].shape[1]) / DPI
+
+
+def within(text: str, room: float, face: str, size: float) -> str:
+    """Return `text` as it is drawn, cut with ``…`` to fit into `room` inches."""
+    shown = drawable(text[:MOST], face)
+    if measure(shown, face, size) <= room:
+        return shown
+    least, most = 1, width(shown)
+    while least < most:
+        columns = (least + most + 1) // 2
+        if measure(fit(shown, columns), face, size) <= room:
+            least = columns
+        else:
+            most = columns - 1
+    return fit(shown, least)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..order import Row
-from ..trace import BESIDE, DATA, Event
+from ..trace import BESIDE, DATA, Event, Kind
+
+ANSWERING = DATA | {Kind.BODY}  # a handler may send many of these for one message
 
 Line = tuple[str, str, int]  # a connection at one tap: its name, the tap's, how many of that name came before
 
@@ -57,13 +59,13 @@ def tell_works(rows: list[Row], places: dict[str, int], takes: dict[tuple[str, i
     for row in rows:
         event = row.event
         line, message = line_of(event), answered(event)
-        if line is None or event.ordinal is None:
+        if line is None or event.ordinal is None or event.far not in places:
             continue
         if event.up:
             asked[line, event.ordinal] = row
             continue
         sent.setdefault(line, []).append(row)
-        if message in asked and message is not None and (event.kind in DATA or message not in answers):
+        if message in asked and message is not None and (event.kind in ANSWERING or message not in answers):
             answers[message] = row
     works: list[Work] = []
     busy: dict[tuple[int, int], int] = {}
