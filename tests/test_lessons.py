@@ -99,6 +99,10 @@ PREDICTIONS = {
             ]
         },
     },
+    "08_summary": {
+        "p8.1": {"ada": 1, "bob": 1},
+        "m8": {"arrows": ["Ada -> Server: GET", "Server -> Ada: 101", "Ada -> Server: TEXT", "Server -> Log: ERROR"]},
+    },
 }
 
 
