@@ -14,6 +14,7 @@ import sys
 import threading
 
 import pytest
+from rooms import needs_engines, three_servers, visit, whole
 from websockets import broadcast, connect
 
 from wslab.recording import record
@@ -23,6 +24,7 @@ from wslab.trace import DATA, Kind
 
 SEEDS = (None, None, 1, 2, 3, 4)
 SLOW_RUNS = 250
+HOPS_RUNS = 100
 
 
 def text(recording):
@@ -368,3 +370,12 @@ async def test_one_text_always(name, core):
     for seed in range(SLOW_RUNS):
         texts[await SCENARIOS[name](seed if seed % 2 else None)] += 1
     assert_one(name, texts)
+
+
+@needs_engines
+@pytest.mark.slow
+async def test_room_always(tmp_path, monkeypatch, core):
+    """10: three processes behind Caddy, NATS behind them: many visits, every second one shaken, give one text."""
+    async with three_servers(tmp_path, monkeypatch) as cluster:
+        visits = [whole(await visit(cluster, seed if seed % 2 else None)) for seed in range(HOPS_RUNS)]
+    assert_one("10 three processes", collections.Counter(visits))

@@ -214,7 +214,7 @@ def test_unlinked():
     """Within `unlinked` there is no cause, and afterwards there is again."""
 
     def look():
-        Link("ada")._begin(3)
+        Link("ada").begin(3)
         before = current_cause()
         with unlinked():
             within = current_cause()

@@ -7,7 +7,7 @@ import threading
 import pytest
 from websockets import connect
 
-from wslab import recording as recording_module
+from wslab import quiet
 from wslab import server as server_module
 from wslab.errors import RecordingError
 from wslab.quiet import current_tasks
@@ -40,7 +40,7 @@ async def start(monkeypatch):
 @pytest.fixture
 def hasty(monkeypatch):
     """Let `settled()` give up after a moment."""
-    monkeypatch.setattr(recording_module, "TIMEOUT_S", 0.15)
+    monkeypatch.setattr(quiet, "TIMEOUT_S", 0.15)
 
 
 def texts(recording):

@@ -38,11 +38,11 @@ class Link:
     def asked(self) -> None:
         """The opening request is looked at, in the task that will run the handler."""
         self.handler = asyncio.current_task()
-        self._begin(ASKING)
+        self.begin(ASKING)
 
     async def run(self, handler: Coroutine[Any, Any, None]) -> None:
         """Run the handler, in a context that stays within reach."""
-        self._begin(OPENING)
+        self.begin(OPENING)
         self.context = copy_context()
         self.handler = asyncio.get_running_loop().create_task(handler, context=self.context)
         try:
@@ -54,20 +54,25 @@ class Link:
     def took(self) -> None:
         """`recv()` returned a message."""
         publish(Take(self.name, self.life, self.taken, self.sent))
-        self._begin(self.taken)
+        self.begin(self.taken)
         self.taken += 1
 
     def ended(self) -> None:
         """`recv()` raised, because the connection has ended."""
-        self._begin(ENDING)
+        self.begin(ENDING)
 
     def sends(self) -> None:
         """A frame is being sent on this connection, by whatever code runs now."""
         if self.tapped and (cause := current_cause()) is not None:
-            self.causes[self.sent] = cause
+            self.explain(cause)
         self.sent += 1
 
-    def _begin(self, message: int) -> None:
+    def explain(self, cause: Cause) -> None:
+        """Note why the frame is sent that comes after `sent` others."""
+        self.causes[self.sent] = cause
+
+    def begin(self, message: int) -> None:
+        """What is done from now on in this context is done because of `message`."""
         turn = Turn(self, message)
         _turn.set(turn)
         # `asyncio.wait_for(ws.recv(), …)` of Python 3.11 runs recv in a task, whose context does not flow back.
@@ -90,7 +95,8 @@ class Turn:
 
 
 _turn: ContextVar[Turn | None] = ContextVar("wslab_turn", default=None)
-links: dict[tuple[int, int], Link] = {}  # by the ports from which and to which the tap dialled
+# By the ports from which and to which the tap dialled; what speaks to a backplane by its lane and its number there.
+links: dict[tuple[int | str, int], Link] = {}
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import AsyncGeneratorType, CodeType, CoroutineType
 from typing import Any
 
-from .errors import LabError
+from .errors import LabError, say
 
 BLOCKS_S = 0.025
 
@@ -91,7 +91,7 @@ class LoopWatch:
         self._former = loop.get_task_factory()
         if isinstance(self._former, LoopWatch):
             coroutine.close()
-            raise LabError("the loop is being watched already: await one watch_loop(...) after the other")
+            raise LabError(say("the loop is being watched already: await one watch_loop(...) after the other"))
         loop.set_task_factory(self)
         self._on = True
         try:
@@ -135,13 +135,13 @@ class LoopWatch:
             future = send(*sent)
             return future
         except StopIteration:
-            ending = "returns"
+            ending = say("returns")
             raise
         except asyncio.CancelledError:
-            ending = "is cancelled"
+            ending = say("is cancelled")
             raise
         except BaseException as exc:
-            ending = f"raises {type(exc).__name__}"
+            ending = say("raises {error}", error=type(exc).__name__)
             raise
         finally:
             end = self._clock()
@@ -182,10 +182,10 @@ class LoopWatch:
             return place, awaited, awaited in INSIDE
         if isinstance(future, asyncio.Task):
             known = future in self._lanes
-            return place, f"task {self.lanes[self._lanes[future]]}" if known else "a task", True
+            return place, say("task {name}", name=self.lanes[self._lanes[future]]) if known else say("a task"), True
         if type(future).__name__ == "_GatheringFuture":  # gather() is no coroutine, so not in the chain
             return place, "asyncio.gather", True
-        return place, "a future", False
+        return place, say("a future"), False
 
     def _clock(self) -> float:
         return time.perf_counter() - self._began

@@ -4,6 +4,9 @@ Order is real along one connection and from cause to effect; what could have hap
 The rule sorts by (step, depth, kind, lane, tap, number), where depth counts the longest chain of causes that leads to
 an event within its step. It never compares clock times, except to check a guessed cause (`_openers`).
 
+Not known is what a client's program had received before it sent: its connections are the library's own, and what
+`gather` or a task received does not flow back to who awaits it. A lesson settles between such messages.
+
 Rules of this file: pure functions; an order is a list of rows and nothing is dropped but keepalive and second TCP ends.
 """
 
@@ -12,9 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .trace import ASKING, BESIDE, DATA, ENDING, OPENING, Event, Kind, Trace
+from .hops import Line, forwarded, hops
+from .trace import ASKING, BESIDE, DATA, ENDING, OPENING, SUBJECTS, Event, Kind, Trace
 
 Handler = tuple[str, int]  # the connection and its life
+
+ASKED = DATA | {Kind.REQUEST}  # what a handler takes, where it is counted
+SENT = DATA | {Kind.RESPONSE, Kind.BODY}  # what a handler may send long after it was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def _key(depth: int, event: Event) -> tuple[int, int, int, str, str, int, int, i
 
 def _rank(event: Event) -> int:
     """Client's input first, then what the handler did beside the wire, then what it sent, then the rest."""
-    if event.up and event.kind not in BESIDE:
+    if event.up and event.kind not in BESIDE | SUBJECTS:
         return 0
     return 1 if event.kind in BESIDE else 3 if event.kind is Kind.END else 2
 
@@ -87,6 +94,8 @@ def _predecessors(events: list[Event]) -> list[set[int]]:
     for line in _lines(events):
         for one, next_one in pairwise(line):
             before[next_one].add(one)
+    for one, next_one in hops(events):
+        before[next_one].add(one)
     origins = _origins(events)
     for handler, messages in _turns(events).items():
         done: set[int] = set()  # what the handler itself did last, for the messages before
@@ -97,7 +106,7 @@ def _predecessors(events: list[Event]) -> list[set[int]]:
                     before[answer].update(turn)
     for i, event in enumerate(events):
         before[i] = {p for p in before[i] if events[p].step == event.step}
-        if not before[i] and not event.up and event.kind in DATA:
+        if not before[i] and not event.up and event.kind in SENT:
             before[i] = _openers(events, event)
     return before
 
@@ -152,14 +161,21 @@ def _program_order(
 
 
 def _origins(events: list[Event]) -> dict[tuple[Handler, int], set[int]]:
-    """Where each cause is seen: the client's message, the 101 that started a handler, the end of a connection."""
+    """Where each cause is seen: a message, the 101 that started a handler, the end of a connection.
+
+    What a balancer passed on is a cause where it reached the server.
+    """
     origins: dict[tuple[Handler, int], set[int]] = {}
     ends: dict[Handler, int] = {}
+    passed = forwarded(events)
     for i, event in enumerate(events):
         handler = (event.connection, event.life)
-        if event.up and event.kind in DATA and event.ordinal is not None:
+        if Line(*handler, event.tap) in passed:
+            continue
+        message = event.kind is Kind.DELIVER or (event.up and event.kind in ASKED)
+        if message and event.ordinal is not None:
             origins.setdefault((handler, event.ordinal), set()).add(i)
-        elif event.kind is Kind.REQUEST:
+        if event.kind is Kind.REQUEST:
             origins[handler, ASKING] = {i}
         elif event.kind is Kind.RESPONSE:
             origins[handler, OPENING] = {i}
@@ -176,6 +192,7 @@ def _openers(events: list[Event], push: Event) -> set[int]:
         if event.step != push.step or event.connection in first or event.kind in BESIDE:
             continue
         first.add(event.connection)
-        if event.up and event.at < push.at and (event.kind in DATA or event.kind is Kind.END):
+        asked = event.kind in DATA or (event.kind is Kind.REQUEST and event.ordinal is not None)
+        if event.up and event.at < push.at and (asked or event.kind is Kind.END):
             openers.add(i)
     return openers

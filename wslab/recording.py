@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import RecordingError
+from .errors import RecordingError, say
+from .hops import without
+from .masking import hide, show
 from .order import Row, canonical
 from .pictures.shown import Picture, Shown, Text
-from .quiet import LOOKS, PAUSE_S, TIMEOUT_S, current_tasks, pending
+from .quiet import Recorded, current_tasks, settle
 from .server import Server
 from .trace import Event, Trace, begin, finish
 
@@ -25,10 +27,13 @@ class Recording(Shown):
     Entered by `with record(server) as recording:`; end each step in it with `await recording.settled()`.
     """
 
-    def __init__(self, trace: Trace, servers: Collection[Server] = (), *, title: str = "") -> None:
+    def __init__(
+        self, trace: Trace, servers: Collection[Recorded] = (), *, title: str = "", reveal: Collection[str] = ()
+    ) -> None:
         self.trace = trace
         self.servers = tuple(servers)
         self.title = title
+        self._revealed = tuple(reveal)
         self._marked: int | None = None
         self._known: set[asyncio.Task[Any]] = set()
 
@@ -37,11 +42,13 @@ class Recording(Shown):
             self._known = current_tasks()
         except RuntimeError:  # no running loop: a server on a thread, recorded from plain code
             self._known = set()
+        show(self._revealed)
         begin(self.trace)
         return self
 
     def __exit__(self, *exc: object) -> None:
         finish(self.trace)
+        hide(self._revealed)
 
     async def settled(self, *, resident: Collection[asyncio.Task[Any]] = ()) -> None:
         """Wait until everything is at rest, then end the step: what comes later stands below a line.
@@ -52,20 +59,11 @@ class Recording(Shown):
         Raises:
             RecordingError: If something still works after five seconds; the message says what.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + TIMEOUT_S
-        calm, seen, reason = 0, -1, ""
-        while calm < LOOKS:
-            await asyncio.sleep(PAUSE_S)
-            count = sum(not event.keepalive for event in self.trace.events)
-            reason = pending(self.servers, self._known, resident)
-            calm = calm + 1 if not reason and count == seen else 0
-            seen = count
-            if calm < LOOKS and loop.time() > deadline:
-                raise RecordingError(
-                    f"not settled after {TIMEOUT_S:.0f} s: {reason or 'messages keep coming'}. "
-                    "Await what it does, or name a task that never ends in settled(resident=[task])."
-                )
+
+        def seen() -> int:
+            return sum(not event.keepalive for event in self.trace.events)
+
+        await settle(self.servers, seen, self._known, resident)
         if any(event.step == self.trace.step for event in self.trace.events):
             self.trace.step += 1
 
@@ -82,13 +80,21 @@ class Recording(Shown):
         """
         rows = self.rows
         if not 1 <= number <= len(rows):
-            raise RecordingError(f"this recording has arrows 1 to {len(rows)}, not {number}")
+            raise RecordingError(
+                say("this recording has arrows 1 to {last}, not {number}", last=len(rows), number=number)
+            )
         return rows[number - 1].event
 
     def only(self, connection: str) -> Recording:
         """A recording of one connection of this one."""
         trace = Trace(event for event in self.trace if event.connection == connection)
         trace.takes = {key: sent for key, sent in self.trace.takes.items() if key[0] == connection}
+        return Recording(trace, self.servers, title=self.title)
+
+    def without(self, *lanes: str) -> Recording:
+        """A recording of this one without these lanes: what a balancer passed on goes straight to the server."""
+        trace = Trace(without(self.trace, lanes))
+        trace.takes = dict(self.trace.takes)
         return Recording(trace, self.servers, title=self.title)
 
     def mark(self, number: int | None) -> None:
@@ -135,7 +141,7 @@ class Recording(Shown):
 
         return Picture(
             sequence.observed_png(self.trace, title=self.title),
-            "the true order of this run, with times: see the picture",
+            say("the true order of this run, with times: see the picture"),
         )
 
     def bytes(self, number: int) -> Picture:
@@ -145,29 +151,86 @@ class Recording(Shown):
         event = self.arrow(number)
         return Picture(bytesview.png(event), bytesview.text(event), bytesview.narrate(event))
 
+    def map(self, *, title: str = "") -> Picture:
+        """Who is connected to whom, as boxes and lines with counts; clients stand left."""
+        from .pictures import boxes
+
+        return Picture(
+            boxes.png(self.trace, title=title), boxes.text(self.trace, title=title), boxes.narrate(self.trace)
+        )
+
+    def parts(self, number: int, *, envelope: bool = False) -> Picture:
+        """Arrow `number` as a box of header and body: HTTP, a frame, or with `envelope` the JSON object in it.
+
+        Raises:
+            RecordingError: If the arrow has no header and body, or holds no envelope.
+        """
+        from .pictures import storeys
+
+        event = self.arrow(number)
+        told = storeys.storeys(event, number, envelope=envelope)
+        return Picture(storeys.png(told, up=event.up), storeys.text(told), storeys.narrate(told))
+
+    def flow(self, *, failed: Callable[[str], bool] | None = None, title: str = "") -> Picture:
+        """The path of each request to success or error, with what was logged and who was notified.
+
+        Args:
+            failed: Tells of a reply's text whether it reports an error; without it, a JSON object does that has
+                `"ok": false`, an `"error"` or `"type": "error"`. HTTP statuses from 400 on and close codes that
+                report an error count in any case.
+            title: Stands above instead of what is computed from the recording.
+        """
+        from .pictures import paths, paths_png
+
+        told = paths.paths(self.trace, failed or paths.is_error)
+        return Picture(paths_png.png(told, title=title), paths.text(told, title=title), paths.narrate(told))
+
     def save(self, path: str | Path) -> None:
         """Write the recording to `path` as JSON Lines."""
         self.trace.save(path)
 
 
-def record(*servers: Server, title: str = "") -> Recording:
+def record(*servers: Recorded, title: str = "", reveal: Collection[str] = ()) -> Recording:
     """Return a recording of `servers`, to be entered with `with`.
+
+    Args:
+        servers: What `serve`, `serve_app` or `start_cluster` returned.
+        title: Of every picture, instead of what the recording itself finds.
+        reveal: Demo credentials to show in HTTP heads and bodies, where a credential is masked for its place.
 
     Raises:
         RecordingError: If no server is given, one is stopped, or one has no tap.
     """
     if not servers:
-        raise RecordingError("no server to record: write record(server), with what serve() returned")
+        raise RecordingError(say("no server to record: write record(server), with what serve() returned"))
     for server in servers:
-        if not isinstance(server, Server):
+        if not hasattr(server, "taps"):
             raise RecordingError(
-                f"record() takes what 'await serve(...)' returned, not {type(server).__name__}: is an await missing?"
+                say(
+                    "record() takes what 'await serve(...)' returned, not {type}: is an await missing?",
+                    type=type(server).__name__,
+                )
             )
         if not server.running:
-            raise RecordingError(f"{server.name} is not running: run the cell that calls serve() first")
-        if server.tap is None:
-            raise RecordingError(f"{server.name} was started with tap=False, so nothing can be recorded")
-    return Recording(Trace(taps=[server.name for server in servers]), servers, title=title)
+            call = "serve()" if isinstance(server, Server) else "start_cluster()"
+            raise RecordingError(
+                say("{server} is not running: run the cell that calls {call} first", server=server.name, call=call)
+            )
+        if not server.taps:
+            raise RecordingError(
+                say("{server} was started with tap=False, so nothing can be recorded", server=server.name)
+            )
+    return Recording(Trace(taps=_TapNames(servers)), servers, title=title, reveal=reveal)
+
+
+class _TapNames:
+    """The names of all taps of these servers, also of those that come later."""
+
+    def __init__(self, servers: Collection[Recorded]) -> None:
+        self._servers = servers
+
+    def __contains__(self, name: object) -> bool:
+        return any(tap.server == name for server in self._servers for tap in server.taps)
 
 
 def load(path: str | Path) -> Recording:

@@ -91,8 +91,8 @@ class Relay:
         """Connect `side` to the server."""
         raise NotImplementedError
 
-    def hold(self) -> float:
-        """How long the next chunk has to wait, in seconds."""
+    def hold(self, *, end: bool = False) -> float:
+        """How long the next chunk, or the end of a direction, has to wait, in seconds."""
         return 0.0
 
     def record(self, up: bool, data: bytes | None) -> None:
@@ -189,7 +189,7 @@ class Side(asyncio.Protocol):
             self._pass_next()
 
     def _arrive(self, data: bytes | None) -> None:
-        wait = self.connection.hold()
+        wait = self.connection.hold(end=data is None)
         if not wait and not self._queue:
             self._pass(data)
             return

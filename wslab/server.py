@@ -23,7 +23,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from .background import LoopThread, on_loop
-from .errors import LabError
+from .errors import LabError, say
 from .linked import LinkedConnection
 from .sources import LogRecorder
 from .tap import Tap
@@ -60,6 +60,11 @@ class Server:
         return f"<Server {self.name!r}: {'running' if self.running else 'stopped'}>"
 
     @property
+    def taps(self) -> list[Tap]:
+        """Its tap, if it has one."""
+        return [self.tap] if self.tap is not None else []
+
+    @property
     def connections(self) -> set[ServerConnection]:
         """The connections that are open now."""
         return self.library.connections if self.library is not None else set()
@@ -75,7 +80,9 @@ class Server:
     def handlers(self) -> dict[asyncio.Task[Any], str]:
         """The tasks that run handlers, each with whose handler it is."""
         links = [connection.link for connection in self.all_connections if isinstance(connection, LinkedConnection)]
-        return {link.handler: f"the handler of {link.name}" for link in links if link.handler is not None}
+        return {
+            link.handler: say("the handler of {client}", client=link.name) for link in links if link.handler is not None
+        }
 
     async def stop(self, code: int = 1001, reason: str = "") -> None:
         """Close every connection with `code`, end the handlers and free the port, all within two seconds."""
@@ -107,11 +114,25 @@ class Server:
         waiting.cancel()
         if library.close_task is not None:
             library.close_task.cancel()
+        await self._close_tap()
+
+    async def _close_tap(self) -> None:
         if self.tap is not None:
             with suppress(TimeoutError):  # so that the clients' ends of TCP are seen, where they come
                 await asyncio.wait_for(self.tap.drained(), CANCEL_S)
             self.tap.close()
             await asyncio.sleep(0)
+
+    async def replace(self) -> None:
+        """Stop the server that runs under this name, if any."""
+        for key in [key for key in _servers if key[0].is_closed()]:
+            del _servers[key]
+        if (former := _servers.get(self._key)) is not None:
+            await former.stop()
+
+    def enlist(self) -> None:
+        """Count this server among those that run."""
+        _servers[self._key] = self
 
 
 async def serve(
@@ -137,13 +158,12 @@ async def serve(
     """
     if not (inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)):
         called = getattr(handler, "__name__", type(handler).__name__)
-        raise LabError(f"a handler must be written with 'async def', and {called} is not: put async before def")
+        raise LabError(
+            say("a handler must be written with 'async def', and {name} is not: put async before def", name=called)
+        )
     bypass_proxy()
-    for key in [key for key in _servers if key[0].is_closed()]:
-        del _servers[key]
     server = Server(name)
-    if (former := _servers.get(server._key)) is not None:
-        await former.stop()
+    await server.replace()
     if background:
         server._thread = LoopThread(f"server {name}")
         try:
@@ -154,7 +174,7 @@ async def serve(
     else:
         await _start(server, handler, tap, options)
         protect()
-    _servers[server._key] = server
+    server.enlist()
     return server
 
 
@@ -178,7 +198,7 @@ async def _start(server: Server, handler: Handler, tap: bool, options: dict[str,
     server.loop = asyncio.get_running_loop()
     options = {"compression": None, "origins": ORIGINS, "create_connection": LinkedConnection} | options
     options["process_request"] = _refuse_foreign_host(options.get("process_request"))
-    options.setdefault("logger", _logger(server.name))
+    options.setdefault("logger", logger(server.name))
     server.library = await websockets.serve(linked, HOST, 0, **options)
     port = server.library.sockets[0].getsockname()[1]
     if tap:
@@ -188,10 +208,11 @@ async def _start(server: Server, handler: Handler, tap: bool, options: dict[str,
     server.running = True
 
 
-def _logger(name: str) -> logging.Logger:
-    logger = logging.Logger(f"wslab.server.{name}", logging.ERROR)
-    logger.addHandler(LogRecorder(logging.ERROR, server=name, lane="Log"))
-    return logger
+def logger(name: str) -> logging.Logger:
+    """The logger of the library that runs server `name`: its errors are recorded."""
+    log = logging.Logger(f"wslab.server.{name}", logging.ERROR)
+    log.addHandler(LogRecorder(logging.ERROR, server=name, lane="Log"))
+    return log
 
 
 def _refuse_foreign_host(inner: ProcessRequest | None) -> ProcessRequest:

@@ -12,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections import Counter
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
 
+from .backplane import GREETING, NatsDecoder
 from .cause import Link, links
 from .decode import Decoder
+from .errors import say
+from .naming import Names
 from .relay import Relay, Side
-from .trace import Event, Kind, publish
+from .trace import FRAMES, Event, Kind, Why, publish
 
 SHAKE_S = 0.012
 
@@ -27,18 +28,24 @@ SHAKE_S = 0.012
 class Tap:
     """The relay in front of one server.
 
-    `server` is the name of the server's lane. Faults apply to every connection, or to the one called `name`.
+    Args:
+        host, port: Where the server is; may change later, in `target`.
+        server: The name of the server's lane.
+        client: The lane of a balancer or a server that connects here, instead of the clients. Behind a balancer a
+            connection keeps the name that it has in front of it, and health checks are keepalive.
+
+    Faults apply to every connection, or to the one called `name`.
     """
 
-    def __init__(self, host: str, port: int, *, server: str = "Server") -> None:
-        self.server = server
+    def __init__(self, host: str, port: int, *, server: str = "Server", client: str | None = None) -> None:
+        self.server, self.client = server, client
         self.port = 0
+        self.target = host, port
         self.connections: set[TapConnection] = set()
-        self._target = host, port
         self._listener: asyncio.Server | None = None
         self._closed = False
         self._empty: asyncio.Future[None] | None = None
-        self._lives: Counter[str] = Counter()
+        self._names = Names(server, client)
         self._delay_s = 0.0
         self._random: random.Random | None = None
         if seed := os.environ.get("WSLAB_SHAKE"):
@@ -92,12 +99,16 @@ class Tap:
         self._delay_s = seconds
 
     def shake(self, seed: int | None) -> None:
-        """Hold every chunk back for a random time up to 12 ms, order kept; `None` ends it."""
+        """Hold every chunk back for a random time up to 12 ms, order kept; `None` ends it.
+
+        A FIN is not held back longer than the bytes before it: who has read those may end TCP too, and which end comes
+        first would be left to chance.
+        """
         self._random = None if seed is None else random.Random(f"{seed}")
 
-    def hold(self) -> float:
-        """How long the next chunk has to wait, in seconds."""
-        return self._delay_s + (self._random.uniform(0, SHAKE_S) if self._random else 0.0)
+    def hold(self, *, end: bool = False) -> float:
+        """How long the next chunk, or the end of a direction, has to wait, in seconds."""
+        return self._delay_s + (self._random.uniform(0, SHAKE_S) if self._random and not end else 0.0)
 
     def transports(self) -> list[asyncio.Transport]:
         """What is open on both sides."""
@@ -112,15 +123,13 @@ class Tap:
 
     async def dial(self, side: Side) -> object:
         """Connect `side` to the server."""
-        return await asyncio.get_running_loop().create_connection(lambda: side, *self._target)
+        return await asyncio.get_running_loop().create_connection(lambda: side, *self.target)
 
-    def name(self, link: Link, name: str) -> None:
-        """Call `link` `name`, or the first of "name 2", "name 3", … that no open connection has."""
+    def name(self, connection: TapConnection, event: Event) -> bool:
+        """Name `connection` by the first `event` on it; is it a connection at all, rather than a health check?"""
         # Whose client has ended is over, even if the tap still holds back the news: a client may come back at once.
-        taken = {connection.link.name for connection in self.connections if not connection.client_left} | {self.server}
-        link.name = next(n for i in range(1, 10**6) if (n := name if i == 1 else f"{name} {i}") not in taken)
-        link.life = self._lives[link.name]
-        self._lives[link.name] += 1
+        taken = {other.link.name for other in self.connections if not (other.client_left or other.health)}
+        return self._names.give(connection.link, event, connection.decoder, taken)
 
     def _named(self, name: str | None) -> list[TapConnection]:
         return [c for c in self.connections if name is None or c.link.name == name]
@@ -132,8 +141,11 @@ class TapConnection(Relay):
     def __init__(self, tap: Tap) -> None:
         super().__init__()
         self.tap = tap
-        self.decoder = Decoder()
+        self.decoder: Decoder | NatsDecoder | None = None
         self.link = Link(name="", tapped=True)
+        self.health = False  # a balancer asks whether the server lives
+        self.closing = False
+        self.frames = {True: 0, False: 0}  # of each direction, up to the first close frame
         self._number = 0
         self._named = False
         self._ended = False
@@ -152,12 +164,15 @@ class TapConnection(Relay):
     async def dial(self, side: Side) -> object:
         return await self.tap.dial(side)
 
-    def hold(self) -> float:
-        return self.tap.hold()
+    def hold(self, *, end: bool = False) -> float:
+        return self.tap.hold(end=end)
 
     def record(self, up: bool, data: bytes | None) -> None:
         if self._broken:
             return
+        if self.decoder is None:  # over HTTP no server speaks first
+            greeted = data and not up and GREETING.startswith(data[: len(GREETING)])
+            self.decoder = NatsDecoder() if greeted else Decoder()
         try:
             for event in self.decoder.end(up) if data is None else self.decoder.feed(up, data):
                 self._publish(event)
@@ -171,17 +186,22 @@ class TapConnection(Relay):
             self.record(side, None)
         if not self._ended:
             self._ended = True
-            self._publish(Event(kind=Kind.END, up=up, note=note))
+            # Having read such an answer a client may be quicker: whose FIN comes first then says nothing.
+            announced = note == "FIN" and isinstance(self.decoder, Decoder) and self.decoder.server_ends
+            self._publish(Event(kind=Kind.END, up=up and not announced, note=note))
 
     def _publish(self, event: Event) -> None:
         if not self._named:
             self._named = True
-            self.tap.name(self.link, _name(event))
+            self.health = not self.tap.name(self, event)
+            if isinstance(self.decoder, NatsDecoder):
+                links[self.link.name, self.decoder.client] = self.link
         name, server = self.link.name, self.tap.server
-        source, target = (name, server) if event.up else (server, name)
+        near = self.tap.client or name
+        source, target = (near, server) if event.up else (server, near)
         cause = None
         # The library's keepalive sends four random bytes; a ping that a lesson sends carries a text of its own.
-        keepalive = event.kind in (Kind.PING, Kind.PONG) and event.length == 4
+        ping = event.kind in (Kind.PING, Kind.PONG) and event.length == 4
         if not event.up and event.ordinal is not None:
             cause = self.link.causes.pop(event.ordinal, None)
         placed = replace(
@@ -194,20 +214,26 @@ class TapConnection(Relay):
             number=self._number,
             cause=cause,
             lost=self.lost,
-            keepalive=keepalive,
+            keepalive=event.keepalive or ping or self.health,
         )
         self._number += 1
+        self.closing |= event.kind is Kind.CLOSE
+        self.frames[event.up] += event.kind in FRAMES and not self.closing
         publish(placed)
+        if cause is not None and placed.key is not None and placed.relayed:
+            publish(Why(placed.key, cause))  # in front of the balancer the same frame has the same cause
 
     def pending(self) -> str:
         """Why this connection is not quiet, or an empty string."""
-        who = self.link.name or "a client"
+        if self.health:
+            return ""
+        who = self.link.name or say("a client")
         if self.dialling:
-            return f"the tap is still dialling for {who}"
+            return say("the tap is still dialling for {client}", client=who)
         if self.half_closed:
-            return f"the connection of {who} is half closed"
+            return say("the connection of {client} is half closed", client=who)
         if any(side.busy() for side in self.sides):
-            return f"bytes of {who} are still under way"
+            return say("bytes of {client} are still under way", client=who)
         return ""
 
     def cut(self) -> None:
@@ -220,12 +246,5 @@ class TapConnection(Relay):
         self.tap.forget(self)
         if self.server is not None:
             links.pop(self.server.ports, None)
-
-
-def _name(event: Event) -> str:
-    """The lane that a client asks for with `?name=` in its request, else "Client"."""
-    if event.kind is Kind.REQUEST:
-        path = event.headline.partition(" ")[2]
-        if names := parse_qs(urlsplit(path).query).get("name"):
-            return "".join(c for c in names[0] if c.isprintable())[:24] or "Client"
-    return "Client"
+        if isinstance(self.decoder, NatsDecoder):
+            links.pop((self.link.name, self.decoder.client), None)

@@ -13,6 +13,7 @@ import time
 from types import FrameType
 from typing import Any
 
+from .errors import say
 from .guard import throw, where
 
 TICK_S = 0.2
@@ -81,17 +82,21 @@ class _Ticker:
             task = asyncio.current_task(self._loop)
             if now - max(self._beat, thrown) < BLOCKED_S or task is None or is_machinery(task):
                 continue
-            place = where(threading.main_thread().ident or 0) or "a handler"
-            self._message = f"{place} blocked the event loop for {now - self._beat:.1f} s, so nothing else could run"
+            place = where(threading.main_thread().ident or 0) or say("a handler")
+            self._message = say(
+                "{place} blocked the event loop for {seconds:.1f} s, so nothing else could run",
+                place=place,
+                seconds=now - self._beat,
+            )
             self._victim, thrown = task, now
             if hasattr(signal, "pthread_kill"):
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             else:
                 throw(threading.main_thread().ident or 0, BlockedLoop)
-            print(
-                f"{self._message}. It was ended. Use await asyncio.sleep(...) or asyncio.to_thread(...).",
-                file=sys.stderr,
+            advice = say(
+                "{what}. It was ended. Use await asyncio.sleep(...) or asyncio.to_thread(...).", what=self._message
             )
+            print(advice, file=sys.stderr)
 
     def _free(self, signum: int, frame: FrameType | None) -> None:
         # Between the look and the signal the task may have yielded: then there is nobody to free.
