@@ -100,14 +100,14 @@ recording
 # %% [markdown]
 # Seven arrows for one `hello`. What each is:
 #
-# - **Arrows 1 and 2** are the *opening handshake*. The client asks in HTTP, the language of web pages: `GET`, with the wish to *upgrade*. The
+# - **Arrows 1 and 2** are the *[opening handshake](glossary.md#h-to-k)*. The client asks in HTTP, the language of web pages: `GET`, with the wish to *upgrade*. The
 #   server agrees: `101 Switching Protocols`. From now on both speak WebSocket.
 # - **Arrow 3** is your message: kind `TEXT`, 5 bytes (`5 B`), one for each letter. **Arrow 4** is the echo. The bar beside it is the time in
 #   which the server worked on your message.
 # - **Arrows 5 and 6** are *close frames*. The client says goodbye (1000 means: all is well), the server says goodbye too.
 # - **Arrow 7** is the end of TCP, the layer that carried the bytes. The server ends it. Now the line is gone.
 #
-# Every message and every goodbye travels in a *frame*: a few bytes of header, and the content, which is called *payload*. GET and 101 are no frames.
+# Every message and every goodbye travels in a *[frame](glossary.md#d-to-f)*: a few bytes of header, and the content, which is called *payload*. GET and 101 are no frames.
 # The small numbers on the left are milliseconds, in this run, since the first arrow.
 #
 # Your five lines contain `send` and `recv`. The library did the rest: `connect` the handshake, the end of the `async with` block the goodbye.
@@ -333,7 +333,7 @@ picture
 # thing: `async for message in ws` waits for a message, runs the body of the loop, and waits again.
 #
 # Here is a server that hands out one thing each time somebody says `next`. After the fourth `next` it has nothing left, and its function
-# returns. Such a function is called a **handler**. The library starts it once for each connection, and closes the connection when it returns.
+# returns. Such a function is called a **[handler](glossary.md#h-to-k)**. The library starts it once for each connection, and closes the connection when it returns.
 
 
 # %%
@@ -489,7 +489,8 @@ asyncio.run(boil())
 # - how to work with these notebooks: cells in order, a prediction first, `check`, `hint`, restart, `wslab doctor`;
 # - that `asyncio.run` fails in a notebook because the loop is there already, and that `await` is all you need.
 #
-# **Next:** the exercises, then [lesson 2](02_request_response.ipynb): request, process, response.
+# **Next:** the exercises, then [lesson 1](01_overview.ipynb): client, server, database. Words that you meet are in the
+# [glossary](glossary.md), and all of the course on one printed page is the [cheat sheet](cheat_sheet.md).
 #
 # ## Further reading
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2 · Request, process, response
 #
-# About 60 minutes, with two exercises, and two more to go further. You need [lesson 0](00_start_here.ipynb): `await`, a task, `async for`, a recording.
+# About 60 minutes, with two exercises, and two more to go further. You need lessons [0](00_start_here.ipynb) and [1](01_overview.ipynb): `await`, a task, `async for`, handshake, message and close in a recording.
 #
 # **In this lesson you will**
 #
@@ -23,7 +23,7 @@ from wslab import predict, record, reveal, running_servers, seed, serve
 # %% [markdown]
 # ## Before you start: three questions from memory
 #
-# Do not look them up. A wrong answer costs nothing; it tells you what to read again in lesson 0.
+# Do not look them up. A wrong answer costs nothing; it tells you what to read again in lessons 0 and 1.
 #
 # The cell below picks a number of messages for you. A client opens **one** connection, sends that many messages, gets an answer to
 # each, and closes politely.
@@ -309,7 +309,7 @@ for number, name in enumerate(("first", "second", "third")):
 # ## 5 A message that nobody asked for
 #
 # A server may speak without being asked. Here is a small room: each request gets its answer after its work, and whenever somebody
-# says *hello*, everybody in the room is told. Such a message is a *push*. `broadcast` sends one message to many connections.
+# says *hello*, everybody in the room is told. Such a message is a *[push](glossary.md#p)*, as you saw it in lesson 1. `broadcast` sends one message to many connections.
 
 # %%
 room = set()
@@ -471,6 +471,8 @@ reveal("m2", turns)
 # - that a sequential handler keeps the order and takes the sum, and that a task for each message gives the shortest first and takes the longest;
 # - that an `id` in the message is the only thing that pairs an answer with its question;
 # - that a push may come between a request and its answer, and that one connection wants one reader.
+#
+# **Next:** the exercises, then [lesson 3](03_patterns.ipynb): logging in, errors, and push as a pattern.
 #
 # ## Further reading
 #
