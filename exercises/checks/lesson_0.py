@@ -3,10 +3,8 @@
 import asyncio
 import secrets
 
-from websockets import ConnectionClosed
-
 from wslab import serve
-from wslab.judge import NoAnswer, Wrong, behaviour
+from wslab.judge import Described, NoAnswer, Raised, Wrong, behaviour
 from wslab.recording import record
 from wslab.trace import DATA
 
@@ -28,10 +26,12 @@ async def question_and_answer(answer):
         with record(server) as recording:
             answer.recording = recording
             try:
-                returned = await answer.call(server.url, question, timeout=1.0)
+                returned = await answer.call(server.url, question, within=1.0)
             except NoAnswer:
                 returned = NoAnswer
-            except ConnectionClosed:
+            except Raised as exc:
+                if not exc.isa("ConnectionClosed"):
+                    raise
                 raise Wrong(
                     "0.1 too late: you called recv() on a connection that was closed already. The end of the "
                     "'async with' block closes it: move the line into the block.",
@@ -42,7 +42,7 @@ async def question_and_answer(answer):
                 ) from None
             sent = [event.text for event in recording.trace if event.up and event.kind in DATA]
             if not sent:
-                _nothing_sent(answer, did, question, returned)
+                await _nothing_sent(answer, did, question, returned)
             if returned is NoAnswer:
                 raise Wrong(
                     f"0.1 answer: the server has answered {reply!r}, but your function has not returned.",
@@ -59,8 +59,7 @@ async def question_and_answer(answer):
                     saw=repr(sent[0]),
                     where=lambda event: event.up and event.kind in DATA,
                 )
-            if asyncio.iscoroutine(returned):
-                returned.close()
+            if _is_coroutine(returned):
                 raise Wrong(
                     "0.1 answer: your function returned a coroutine, not the answer: ws.recv() has to be awaited too.",
                     did=did,
@@ -88,18 +87,16 @@ async def question_and_answer(answer):
         await server.stop()
 
 
-def _nothing_sent(answer, did, question, returned):
+async def _nothing_sent(answer, did, question, returned):
     facts = {"did": did, "expected": f"a message {question!r} in the recording", "saw": "no message from your client"}
-    if returned is not NoAnswer and not asyncio.iscoroutine(returned):
+    if returned is not NoAnswer and not _is_coroutine(returned):
         raise Wrong(
             f"0.1 answer: your function returned {returned!r}, but the server never got a message. The answer has "
             "to come "
             "from the server: send the question, then return what ws.recv() gives.",
             **facts,
         )
-    if asyncio.iscoroutine(returned):
-        returned.close()
-    if "sleep" in answer.waited_in:
+    if "sleep" in await answer.waited_in():
         raise Wrong(
             "0.1 sleep: your client waited, but it sent nothing. Waiting does not run a coroutine that nobody awaits.",
             **facts,
@@ -109,6 +106,10 @@ def _nothing_sent(answer, did, question, returned):
         "await runs it.",
         **facts,
     )
+
+
+def _is_coroutine(returned):
+    return isinstance(returned, Described) and returned.type == "coroutine"
 
 
 # 0.2 Echo ----------------------------------------------------------------------------------------------------

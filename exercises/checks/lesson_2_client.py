@@ -11,9 +11,9 @@ import random
 import secrets
 import time
 
-from websockets.exceptions import ConcurrencyError, ConnectionClosed
+from websockets import connect
 
-from wslab.judge import NoAnswer, Wrong, behaviour
+from wslab.judge import Driver, NoAnswer, Raised, Wrong, behaviour
 from wslab.played import Asked, play
 from wslab.recording import record
 from wslab.trace import DATA, Kind
@@ -21,7 +21,31 @@ from wslab.trace import DATA, Kind
 WAIT_S = 1.0
 CALLS, CALL_S = 20, 0.05
 LATE, LATE_S = 5, 0.05
+CLOSE_S = 0.3
 TRIES = 3  # a machine that stands still may tear requests apart, but not three times in a row
+
+
+class Client(Driver):
+    """The learner's client on an open connection, beside its code."""
+
+    async def open(self, url):
+        self.ws = await connect(url, compression=None, open_timeout=WAIT_S, close_timeout=CLOSE_S, proxy=None)
+        self.client = self.answer(self.ws)
+
+    def call(self, body, timeout):
+        return self.client.call(body, timeout=timeout)
+
+    def event(self):
+        return self.client.events.get()
+
+    def end(self):
+        return self.client.close()
+
+    async def left(self):
+        await self.ws.wait_closed()
+
+    async def close(self):
+        await self.ws.close()
 
 
 @behaviour("2.4", "a call returns the body of its answer, whatever that is")
@@ -95,7 +119,7 @@ async def _twenty(answer):
                 await _answer(server, request, answers[request.body])
         await asyncio.wait(calls.values(), timeout=WAIT_S)
         for number, call in calls.items():
-            if call.done() and isinstance(call.exception(), ConcurrencyError):
+            if call.done() and _raised(call, "ConcurrencyError"):
                 raise Wrong(
                     "2.4 concurrent calls: ConcurrencyError: two coroutines called recv. Let one reader task hand out "
                     "the answers.",
@@ -212,7 +236,7 @@ async def _late(client, server, requests):
         )
     marker = {"type": "news", "body": f"news {secrets.token_hex(2)}"}
     await _push(server, marker)
-    event = await client.do(lambda it: it.events.get(), WAIT_S, what="events.get()")
+    event = await client.do("event", what="events.get()")
     if event in late:
         raise Wrong(
             f"2.4 late answer: {json.dumps(event)} came into events; an answer to an id of yours that is too late is "
@@ -240,7 +264,7 @@ async def cut(answer):
 
 
 async def _all_ended(answer, client, calls, did):
-    await client.disconnected()
+    await client.do("left")
     await answer.tasks(after=0.2)
     facts = {"did": did, "expected": "ConnectionClosed", "where": lambda event: event.kind in (Kind.CLOSE, Kind.END)}
     if not all(call.done() for call in calls.values()):
@@ -251,7 +275,7 @@ async def _all_ended(answer, client, calls, did):
             **facts,
         )
     for body, call in calls.items():
-        if call.cancelled() or not isinstance(call.exception(), ConnectionClosed):
+        if not _raised(call, "ConnectionClosed"):
             saw = _outcome(call)
             raise Wrong(
                 f"2.4 cut: call({body!r}) {saw} when the connection ended; it should raise ConnectionClosed.",
@@ -268,7 +292,7 @@ async def close(answer):
         call = _call(client, asked, timeout=10.0)
         await _request(server, asked, call)
         did = f"call({asked!r}), then close() before its answer"
-        await client.do(lambda it: it.close(), what="close()")
+        await client.do("end", what="close()")
         if not await server.left(WAIT_S):
             raise Wrong(
                 f"2.4 close: the connection was still open {WAIT_S:g} s after close() had returned: close ws, too.",
@@ -294,9 +318,10 @@ async def close(answer):
 @contextlib.asynccontextmanager
 async def _playing(answer):
     """The learner's client, connected to a server that this check plays; what crosses is recorded."""
+    await answer.must_be_class()
     async with play() as server:
         with record(server.server) as answer.recording:
-            async with answer.made(server.url) as client:
+            async with answer.driven(Client, server.url) as client:
                 yield client, server
 
 
@@ -370,7 +395,7 @@ def _judge_body(request, bodies):
 
 
 def _call(client, body, timeout=5.0):
-    return client.start(lambda it: it.call(body, timeout=timeout))
+    return client.start("call", body, timeout)
 
 
 async def _returned(call, asked, word="answer"):
@@ -394,13 +419,17 @@ def _outcome(call):
     if call.cancelled():
         return "was cancelled"
     exc = call.exception()
-    return f"returned {call.result()!r}" if exc is None else f"raised {type(exc).__name__}: {exc}"
+    return f"returned {call.result()!r}" if exc is None else f"raised {exc}"
+
+
+def _raised(call, name):
+    return not call.cancelled() and isinstance(call.exception(), Raised) and call.exception().isa(name)
 
 
 async def _event(client, message, when):
     facts = {"did": f"sent {json.dumps(message)} {when}", "expected": f"{message} in events", "where": _says(message)}
     try:
-        event = await client.do(lambda it: it.events.get(), WAIT_S)
+        event = await client.do("event")
     except NoAnswer:
         raise NoAnswer(
             f"2.4 events: {json.dumps(message)}, sent {when}, did not come into events.", saw="nothing", **facts

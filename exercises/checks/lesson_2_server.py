@@ -74,14 +74,14 @@ async def ends(answer):
                 expected="the handler returns",
                 saw="it still runs",
             )
-        if server.raised():
+        if await server.raised():
             raise Wrong(
-                f"2.2 after close: your handler raised {server.raised()} when the client left normally. Use "
+                f"2.2 after close: your handler raised {await server.raised()} when the client left normally. Use "
                 "'async for', or "
                 "catch ConnectionClosed.",
                 did="closed the connection with 1000",
                 expected="a quiet end",
-                saw=server.raised(),
+                saw=await server.raised(),
             )
 
 
@@ -139,7 +139,7 @@ async def liveness(answer):
             if client.close_code is None:
                 await client.close()
                 await server.ended(within=0.5)
-            if work.begun > begun or "ConnectionClosed" in server.raised():  # only now it worked, or spoke
+            if work.begun > begun or "ConnectionClosed" in await server.raised():  # only now it worked, or spoke
                 raise NoAnswer(
                     "2.3 liveness: no answer arrived until the client stopped sending.",
                     did=exc.did,
@@ -244,7 +244,7 @@ async def clean_up(answer):
                 await _ask(server, client, number, "held")
             await work.holds(LIMIT)
             await leave(client)
-            left = await answer.tasks(after=0.2) - before - server.handlers
+            left = await answer.tasks(after=0.2) - before - await server.handlers()
             still = max(len(left), work.held)
             work.gate.set()
             facts = {
@@ -264,10 +264,10 @@ async def clean_up(answer):
                     saw="the handler still runs",
                     **facts,
                 )
-            if leave is _close and server.raised():
+            if leave is _close and await server.raised():
                 raise Wrong(
-                    f"2.3 after close: your handler raised {server.raised()} when the client left normally.",
-                    saw=server.raised(),
+                    f"2.3 after close: your handler raised {await server.raised()} when the client left normally.",
+                    saw=await server.raised(),
                     **facts,
                 )
 

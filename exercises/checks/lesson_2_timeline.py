@@ -105,8 +105,8 @@ def _lists(answer):
 
 
 async def _predicted(answer, delays, mode):
-    given = list(delays)
-    value = await answer.call(given, mode)
+    value = await answer.call(delays, mode)
+    [given, _] = answer.given
     did = f"predict_timeline({delays}, {mode!r})"
     try:
         order, seconds = value

@@ -1,0 +1,60 @@
+"""7.2 huge exponent: "{sum}" was worked out, and for {s} s nobody else was served. Refuse what is too big before you begin."""
+
+import ast
+import json
+import operator
+
+from websockets import ConnectionClosed
+
+SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+SIGNS[ast.Pow] = operator.pow
+
+
+def calculate(text):
+    def work_out(node):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -work_out(node.operand)
+        if isinstance(node, ast.BinOp):
+            left, right = work_out(node.left), work_out(node.right)
+            return SIGNS[type(node.op)](left, right)
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return node.value
+        raise ValueError("this is no sum")
+
+    return work_out(ast.parse(text, mode="eval").body)
+
+
+def reply_to(message):
+    number = None
+    try:
+        request = json.loads(message)
+        if not isinstance(request, dict):
+            return error(number, "bad_message")
+        number = request.get("id")
+        if not isinstance(request.get("type"), str):
+            return error(number, "bad_message")
+        if request["type"] != "calc":
+            return error(number, "unknown_type")
+    except ValueError:
+        return error(number, "bad_json")
+    try:
+        return {"id": number, "ok": True, "body": calculate(request["body"])}
+    except Exception:
+        return error(number, "bad_request")
+
+
+def error(number, code):
+    return {"id": number, "ok": False, "error": {"code": code, "message": "sorry"}}
+
+
+async def calc_handler(ws):
+    in_a_row = 0
+    try:
+        async for message in ws:
+            reply = reply_to(message)
+            await ws.send(json.dumps(reply))
+            in_a_row = 0 if reply["ok"] else in_a_row + 1
+            if in_a_row == 5:
+                await ws.close(1008)
+    except ConnectionClosed:
+        pass
