@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,18 @@ Notebook = Any
 
 
 def lesson(
-    source: Path, predictions: dict[str, dict[str, Any]] | None = None, env: dict[str, str] | None = None
+    source: Path,
+    predictions: dict[str, dict[str, Any]] | None = None,
+    env: dict[str, str] | None = None,
+    *,
+    recordings: Path | None = None,
 ) -> Notebook:
     """Execute the lesson in `source` with the builder's seed and a state of its own; returns the notebook.
 
     Args:
         predictions: Values to put in the place of `...`, by prediction id and name.
         env: More environment variables for the kernel, such as WSLAB_SHAKE.
+        recordings: Where to save what the lesson shows stored where an engine is missing (`NAME = stored("...")`).
     """
     notebook = _read(source)
     for cell in notebook.cells:
@@ -73,12 +79,42 @@ def lesson(
             coalesce_streams=True,
             resources={"metadata": {"path": str(source.parent.parent)}},
         )
+        if recordings is not None:
+            client.on_cell_start = _saver(client, recordings)
         client.execute(env=environment)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()
     notebook.metadata.pop("language_info", None)
     return notebook
+
+
+_STORED = re.compile(r'^ *(\w+) = stored\("(\w+)"\)$', re.M)
+_SAVE = """
+def _save(pairs):  # the lesson's own names stay as they are
+    import os, wslab
+    for recording, path in pairs:
+        made = type(recording)(recording.trace)
+        if not os.path.exists(path) or wslab.load(path).text() != made.text():
+            made.save(path)
+_save({pairs})
+del _save
+"""
+
+
+def _saver(client: NotebookClient, folder: Path) -> Callable[..., Awaitable[None]]:
+    """Save the recordings that the lesson can show stored, before its last cell, where their text has changed."""
+    named = [pair for cell in client.nb.cells for pair in _STORED.findall(cell.source)]
+    pairs = ", ".join(f"({name}, {str(folder / stored)!r} + '.jsonl')" for name, stored in named)
+
+    async def save(cell: Notebook, cell_index: int) -> None:
+        if named and cell is client.nb.cells[-1]:
+            reply = await client.kc.execute(
+                _SAVE.format(pairs=f"[{pairs}]"), silent=True, reply=True, timeout=CELL_LIMIT_S
+            )
+            assert reply["content"]["status"] == "ok", reply["content"]
+
+    return save
 
 
 def exercise(source: Path, *, solved: bool = False) -> Notebook:
@@ -166,7 +202,7 @@ def main(names: list[str]) -> None:
         _report(written, TEXTS)
     for source in sorted(LESSONS.glob("*.py")):
         if source.stem.startswith(chosen):
-            notebook = lesson(source)
+            notebook = lesson(source, recordings=README_PICTURE.parent)
             written = store_both(notebook, ROOT / "notebooks" / f"{source.stem}.ipynb", "lesson")
             if source.stem == README_LESSON and (written or not README_PICTURE.exists()):
                 store_picture(notebook)
