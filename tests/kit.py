@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -33,21 +34,31 @@ def references() -> dict[str, str]:
 
 def setup(exercise: str) -> str:
     """The first code cell of an exercise's notebook: what it imports."""
-    source = next((EXERCISES / "solutions").glob(f"{int(exercise.split('.')[0]):02d}_*.py"))
-    return next(cell.source for cell in build.exercise(source).cells if cell.cell_type == "code")
+    return next(cell.source for cell in build.exercise(_source(exercise)).cells if cell.cell_type == "code")
 
 
-def asked(exercise: str) -> str:
-    """The name that an exercise asks for."""
-    return re.search(r"^(?:async def|def|class) (\w+)", references()[exercise], re.M)[1]
+def _source(exercise: str) -> Path:
+    return next((EXERCISES / "solutions").glob(f"{int(exercise.split('.')[0]):02d}_*.py"))
 
 
-def define(exercise: str, source: str):
-    """Run `source` as the answer cell of `exercise`, after the notebook's first cell, and return what it defines."""
+def asked(exercise: str) -> list[str]:
+    """The names that an exercise asks for: what its check cell hands over."""
+    cells = build.exercise(_source(exercise)).cells
+    check = next(cell.source for cell in cells if cell.id == f"check-{exercise.replace('.', '-')}")
+    return [node.id for node in ast.parse(check).body[-1].value.args[1:]]
+
+
+def picked(loaded, exercise: str) -> list:
+    """What a module holds under the names that an exercise asks for."""
+    return [getattr(loaded, name) for name in asked(exercise)]
+
+
+def define(exercise: str, source: str) -> list:
+    """Run `source` as the answer cell of `exercise`, after the notebook's first; returns what its check is given."""
     names = {"__name__": "__main__"}
     exec(compile(setup(exercise), "<setup>", "exec"), names)
     exec(compile(source, f"<answer {exercise}>", "exec"), names)
-    return names[asked(exercise)]
+    return [names[name] for name in asked(exercise)]
 
 
 def cases(kind: str) -> list[Path]:

@@ -61,6 +61,44 @@ def test_check_prints_the_reports_of_the_saved_notebook(checkout):
     assert all(f"{exercise}  solved" in solved.stdout for exercise in every)
 
 
+def test_check_as_data_and_for_the_next_hint(checkout):
+    """`--json` prints the verdicts; what failed is what a hint without an id is about."""
+    solve(checkout / "exercises" / "02_request_response.ipynb", "2.2")
+    result = wslab(checkout, "check", "2.2", "--json")
+    told = json.loads(result.stdout)
+    assert (result.returncode, told["passed"]) == (0, True)
+    assert told["exercises"][0]["verdict"] == "passed" and told["exercises"][0]["report"][-1] == "2.2  solved"
+    failed = json.loads(wslab(checkout, "check", "0.2", "--json").stdout)
+    assert [row["verdict"] for row in failed["exercises"]] == ["failed"] and not failed["passed"]
+    assert "Your last check said: 0.2 closed" in wslab(checkout, "hint").stdout
+
+
+def test_check_shows_the_recording_of_what_failed(checkout):
+    """The arrow to look at stands in the recording above the report, marked."""
+    path = checkout / "exercises" / "00_start_here.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    answer = next(cell for cell in notebook.cells if cell.id == "answer-0-2")
+    answer.source = "async def echo(ws):\n    async for message in ws:\n        await ws.send('no')"
+    nbformat.write(notebook, path)
+    text = wslab(checkout, "check", "0.2").stdout
+    assert "◀── here" in text and "look at: arrow 4 of the recording" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of its own needs a pty")
+def test_check_shows_a_bar_on_a_terminal_and_takes_it_away(checkout):
+    """On a terminal the cell that runs is named; nothing of it stays."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "wslab.cli", "check", "2.2"]
+    env = os.environ | {"PYTHONPATH": str(checkout), "WSLAB_STATE": str(checkout / "state")}
+    subprocess.run(command, cwd=checkout, env=env, stdout=subprocess.DEVNULL, stderr=theirs, timeout=120)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "check-2-2" in shown and shown.endswith("\r\033[K")
+
+
 def test_check_survives_a_broken_notebook(checkout):
     """A file that is no notebook gets one line and exit status 3, and stays as it is."""
     path = checkout / "exercises" / "02_request_response.ipynb"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from kit import EXERCISES, asked, build, cases, define, matches, module, number, references
+from kit import EXERCISES, build, cases, define, matches, module, number, picked, references
 
 from wslab import check
-from wslab.exercise import NotSolved, index
+from wslab.catalogue import index
+from wslab.report import NotSolved
 
 REFERENCES = references()
 
@@ -26,7 +27,7 @@ def state(tmp_path, monkeypatch):
 @pytest.mark.parametrize("exercise", REFERENCES)
 def test_reference_passes(exercise):
     """The reference solution passes its own check."""
-    assert check(exercise, define(exercise, REFERENCES[exercise])).verdict.passed
+    assert check(exercise, *define(exercise, REFERENCES[exercise])).verdict.passed
 
 
 @pytest.mark.slow
@@ -34,14 +35,14 @@ def test_reference_passes(exercise):
 def test_reference_passes_twenty_times(exercise):
     """The reference solution passes 20 times in a row."""
     for _ in range(20):
-        assert check(exercise, define(exercise, REFERENCES[exercise])).verdict.passed
+        assert check(exercise, *define(exercise, REFERENCES[exercise])).verdict.passed
 
 
 @pytest.mark.parametrize("path", cases("unusual"), ids=name)
 def test_unusual_solution_passes(path):
     """A right solution of unusual form passes."""
     exercise = number(path)
-    assert check(exercise, getattr(module(path), asked(exercise))).verdict.passed
+    assert check(exercise, *picked(module(path), exercise)).verdict.passed
 
 
 @pytest.mark.parametrize("path", cases("mutants"), ids=name)
@@ -49,7 +50,7 @@ def test_wrong_solution_meets_its_own_line(path, capsys):
     """A wrong solution fails, and the feedback names its misconception."""
     exercise, loaded = number(path), module(path)
     with pytest.raises(NotSolved) as caught:
-        check(exercise, getattr(loaded, asked(exercise)))
+        check(exercise, *picked(loaded, exercise))
     line = caught.value.report.verdict.wrong.line
     assert matches(line, loaded.__doc__), line
     others = [module(other).__doc__ for other in cases("mutants") if number(other) == exercise and other != path]
@@ -62,7 +63,7 @@ def test_stub_fails(exercise, capsys):
     source = next((EXERCISES / "solutions").glob(f"{int(exercise.split('.')[0]):02d}_*.py"))
     cell = next(c for c in build.exercise(source).cells if c.id == f"answer-{exercise.replace('.', '-')}")
     with pytest.raises(NotSolved) as caught:
-        check(exercise, define(exercise, cell.source))
+        check(exercise, *define(exercise, cell.source))
     assert f"{exercise}  FAIL" in caught.value.report.text
 
 
@@ -71,7 +72,7 @@ def test_faded_version_fails_until_completed(exercise, capsys):
     """The version that the last hint offers runs, and is not a solution yet."""
     source = (EXERCISES / "faded" / f"{exercise.replace('.', '_')}.py").read_text(encoding="utf-8")
     with pytest.raises(NotSolved):
-        check(exercise, define(exercise, source))
+        check(exercise, *define(exercise, source))
 
 
 def test_every_exercise_has_all_its_parts():

@@ -12,7 +12,7 @@ import pytest
 import wslab
 from wslab import check, hint
 from wslab.errors import LabError
-from wslab.exercise import NotSolved
+from wslab.report import NotSolved
 
 
 @pytest.fixture(autouse=True)

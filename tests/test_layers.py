@@ -8,17 +8,32 @@ from pathlib import Path
 KIT = Path(__file__).parent.parent / "wslab"
 
 LAYERS = (
-    "errors masking trace order cause decode "  # words: what happened, and in which order it is told
-    "guard watchdog background linked relay tap sources nested server quiet loopwatch "  # wires
+    "errors masking event trace hops order cause "  # words: what happened, and in which order it is told
+    "stream message http decode backplane "  # bytes read
+    "guard watchdog background linked naming relay tap sources nested server quiet webapp loopwatch "  # wires
     "pictures "
     + " ".join(
         f"pictures.{name}"
         for name in (
             "shown theme labels octets work scene layout foreseen narration sheet strokes observed sequence_png "
-            "sequence bytesview_png bytesview loopview cards"
+            "sequence sections sections_png bytesview_png bytesview loopview cards tally network routing grid boxes_png "
+            "boxes storeys paths paths_png measures plot charts_png charts"
         ).split()
     )
-    + " recording state prediction feedback served made played answer judge exercise __init__ cli"  # learning
+    + " recording state prediction feedback values peer collaborators proxies driver hosted bench served driven played "
+    + "answer judge remote report catalogue exercise __init__ "  # learning
+    + " ".join(
+        f"engines.{name}"
+        for name in (
+            "subjects facts binaries supervisor children control progress process work processes caddy nats cluster "
+            "clients load stored"
+        ).split()
+    )
+    + " engines "
+    + " ".join(
+        f"grading.{name}" for name in "descendants rebuild desk silent kernel worker verdict run grade command".split()
+    )
+    + " grading cli"
 ).split()
 
 

@@ -73,6 +73,54 @@ PREDICTIONS = {
             ]
         },
     },
+    "05_data_format": {
+        "r5": {"seconds": 0.1, "answers": 0, "call": "send"},
+        "e5.1": {"get": "no", "accepted": "yes", "refused": "yes"},
+        "e5.2": {"for_bytes": 0, "for_longer": 0},
+        "p5.1": {"up": [1, 2, 3], "down": [4, 5, 6]},
+        "p5.3": {"type": "str"},
+        "p5.2": {"frames": 2, "messages": ["a", "b"]},
+        "e5.5": {"taken": ["a", "d"], "answered": ["d"]},
+        "e5.6": {"smallest": "JSON", "largest": "XML", "types": ["int", "int", "int"]},
+        "e5.7": {"ada": "xml", "bob": "xml", "eve": "refused"},
+        "e5.8": {"off": "same", "on": "same"},
+        "m5": {
+            "arrows": [
+                "Client -> Keeper: GET",
+                "Keeper -> Client: 101",
+                "Client -> Keeper: TEXT",
+                "Client -> Keeper: BINARY",
+                "Client -> Keeper: TEXT",
+                "Client -> Keeper: TEXT",
+                "Client -> Keeper: PING",
+                "Keeper -> Client: PONG",
+                "Client -> Keeper: CLOSE",
+                "Keeper -> Client: CLOSE",
+                "Keeper -> Client: TCP end",
+            ]
+        },
+    },
+    "06_state": {
+        "r6": {"up": 138, "down": 132, "number": 4401},
+        "e6.1": {"handler": [2, 3, 1], "process": [2, 3, 1], "store": [2, 3, 4]},
+        "p6.1": {"resumed": [4, 5, 7]},
+        "e6.3": {"arrow": 11},
+        "p6.2": {"ada": 7, "bob": 8, "stored": 8},
+        "p6.3": {"careless": ["Bob"], "tidy": ["Bob"]},
+        "e6.5": {"stateless": 135, "session": 13, "statements": 30},
+        "m6": {
+            "arrows": [
+                "Ada -> Server: TEXT",
+                "Server -> Database: INSERT",
+                "Server -> Ada: TEXT",
+                "Ada -> Server: TEXT",
+                "Server -> Ada: TEXT",
+                "Ada -> Server: TEXT",
+                "Server -> Database: UPDATE",
+                "Server -> Ada: TEXT",
+            ]
+        },
+    },
     "07_error_handling": {
         "r7": {"servers": 3, "hear": 2, "handler": 2, "process": 2},
         "p7.2": {"answers": 1, "code": 1011, "learns": "yes"},
@@ -141,6 +189,7 @@ def folder(tmp_path):
         (tmp_path / name).mkdir()
         for notebook in (ROOT / name).glob("*.ipynb"):
             shutil.copy(notebook, tmp_path / name)
+    shutil.copytree(ROOT / "notebooks" / "servers", tmp_path / "notebooks" / "servers")
     return tmp_path
 
 

@@ -280,6 +280,23 @@ async def test_cut_of_a_shaken_tap(bench):
     assert [text for _, _, text in bench.seen()[2:]] == ["Hello", "hi", "cut"]
 
 
+async def test_idle(bench):
+    """Whatever no byte crosses for that long is cut; each byte, in either direction, begins the time anew."""
+    ada, ada_server = await bench.opened("ada")
+    bench.tap.idle(0.2)
+    bob, bob_server = await bench.opened("bob")
+    ended = asyncio.create_task(bob.end())
+    while not ended.done():
+        for sender, receiver in ((ada, ada_server), (ada_server, ada)):
+            sender.write(b"\x8a\x00")  # a pong that nobody asked for
+            assert await receiver.read(2) == b"\x8a\x00"
+            await asyncio.wait([ended], timeout=0.02)
+    assert (await ended)[0] == (await bob_server.end())[0] == "RST"
+    assert bench.seen()[-1] == (Kind.END, "bob", "cut")
+    bench.tap.idle(None)
+    assert [connection.link.name for connection in bench.tap.connections] == ["ada"]
+
+
 async def test_blackhole(bench):
     """In a black hole every byte vanishes, the end of TCP too; it is recorded as lost."""
     client, server = await bench.opened()

@@ -2,13 +2,16 @@
 
 from .exercise import check, hint
 from .nested import enable_nested
+from .pictures import charts
 from .pictures.loopview import watch_loop
 from .prediction import predict, reveal
 from .recording import load, record
 from .server import running_servers, serve
 from .state import seed
+from .webapp import serve_app
 
 __all__ = [
+    "charts",
     "check",
     "enable_nested",
     "hint",
@@ -19,5 +22,6 @@ __all__ = [
     "running_servers",
     "seed",
     "serve",
+    "serve_app",
     "watch_loop",
 ]

@@ -9,6 +9,7 @@ Rules of this file: nothing here judges; results cross as plain data; nothing th
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import inspect
@@ -20,6 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .collaborators import is_coroutine_function
 from .driver import Driver
 from .guard import Guard
 from .hosted import Hosted
@@ -86,9 +88,13 @@ class Bench:
         with _never_awaited(self._forgotten), self.guard:
             thread = threading.Thread(target=lambda: asyncio.run(talk()), name="check", daemon=True)
             thread.start()
-            while thread.is_alive():
-                thread.join(LOOK_S)
-                self.guard.look()
+            try:
+                while thread.is_alive():
+                    thread.join(LOOK_S)
+                    self.guard.look()
+            except BaseException:  # an interrupt: nothing of the learner's stays behind
+                concurrent.futures.wait([self.guard.run(hosted.stop) for hosted in self._hosted], CLOSE_S)
+                raise
 
     # Functions ---------------------------------------------------------------------------------------------------
 
@@ -227,12 +233,6 @@ class Bench:
 
     async def _on_guard(self, function: Callable[[], Awaitable[Any]]) -> Any:
         return await asyncio.wrap_future(self.guard.run(function))
-
-
-def is_coroutine_function(value: Any) -> bool:
-    """Is `value` written with `async def`, or does its `__call__`? Partials are fine."""
-    called = getattr(type(value), "__call__", None)  # noqa: B004 (asked of the class, whose method it is)
-    return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(called)
 
 
 @contextlib.contextmanager

@@ -1,118 +1,58 @@
 """`check("2.1", answer)` and `hint("2.1")`: a verdict on a learner's code, and help in three steps.
 
-The index of all exercises is `exercises/exercises.toml`; the behaviours of a lesson stand in
-`exercises/checks/lesson_N.py`, or divided by subject in several `lesson_N_subject.py`.
-
 Rules of this file: a check is synchronous, raises on an unsolved exercise and shows its report without a traceback.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import os
-import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from . import state
-from .errors import LabError
+from . import remote, state
+from .bench import Bench
+from .catalogue import checks, entry, folder, load_behaviours, names
+from .errors import LabError, say
 from .judge import Verdict, judge
-
-COLUMNS = 96
-
-
-def exercises_folder() -> Path:
-    """Where the exercises lie: `WSLAB_EXERCISES`, or `exercises/` of the checkout.
-
-    Raises:
-        LabError: If there is no such folder.
-    """
-    path = Path(os.environ.get("WSLAB_EXERCISES") or state.ROOT / "exercises")
-    if not (path / "exercises.toml").is_file():
-        raise LabError("the exercises are not here: work in a checkout of the kit, installed with 'python3 start.py'")
-    return path
+from .remote import Sealed
+from .report import NotSolved, Report
 
 
-def index() -> dict[str, dict[str, Any]]:
-    """All exercises by id, as `exercises.toml` lists them."""
-    import tomllib  # 20 ms, for checks only
-
-    return tomllib.loads((exercises_folder() / "exercises.toml").read_text(encoding="utf-8"))
-
-
-class NotSolved(LabError):
-    """An exercise is not solved yet. Shown as its report, without a traceback."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(f"exercise {report.verdict.exercise} is not solved yet")
-        self.report = report
-
-    def _render_traceback_(self) -> list[str]:
-        return self.report.text.splitlines()
-
-
-@dataclass(frozen=True)
-class Report:
-    """A verdict as the learner sees it."""
-
-    verdict: Verdict
-
-    def __repr__(self) -> str:
-        return self.text
-
-    @property
-    def text(self) -> str:
-        """One line for each behaviour; under the one that failed what was done, expected and seen."""
-        number = self.verdict.exercise
-        out: list[str] = []
-        for line in self.verdict.lines:
-            wrong = line.wrong
-            if wrong is None:
-                out.append(f"{number}  {line.status:<4}  {line.title}")
-                continue
-            out += _wrapped(f"{number}  {line.status:<4}  {line.title}" + (f" | {wrong.did}" if wrong.did else ""))
-            if wrong.expected or wrong.saw:
-                parts = (("expected", wrong.expected), ("saw", wrong.saw))
-                out += _wrapped("           " + " | ".join(f"{name} {what}" for name, what in parts if what))
-            out += _wrapped(f"     {wrong.line}")
-            if (row := self.verdict.row) is not None:
-                out.append(f"     look at: arrow {row.number} of the recording")
-        if self.verdict.stuck:
-            out.append("     Your code could not be ended. Restart the kernel before you go on.")
-        if self.verdict.passed:
-            out.append(f"{number}  solved")
-        else:
-            out.append(f'{number}  not solved yet: repair the line with FAIL first. hint("{number}") helps.')
-        return "\n".join(out)
-
-
-def _wrapped(line: str) -> list[str]:
-    """`line` in pieces that fit into a notebook, the later ones set in."""
-    return textwrap.wrap(line, COLUMNS, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
-
-
-def check(exercise: str, answer: Any) -> Report:
-    """Judge `answer` and return the report.
+def check(exercise: str, *answers: Any) -> Report | Sealed:
+    """Judge `answers` and return the report.
 
     Args:
         exercise: The id, such as "2.1".
-        answer: The function or class that the exercise asks for; hand it over, do not call it.
+        answers: The function or class that the exercise asks for, or several; hand them over, do not call them.
 
     Raises:
         NotSolved: If a behaviour fails; what was recorded is displayed before.
         LabError: If there is no such exercise.
     """
     exercise = str(exercise)
-    _load_behaviours(exercise)
-    if answer is None or answer is ...:
-        raise LabError(f'check("{exercise}", …) needs your function: run the cell that defines it first')
-    if inspect.iscoroutine(answer):
+    load_behaviours(exercise)
+    asked = names(exercise)
+    if len(answers) != len(asked) or any(answer is None or answer is ... for answer in answers):
+        raise LabError(
+            say('check("{exercise}", …) needs your function: run the cell that defines it first', exercise=exercise)
+        )
+    for answer in filter(inspect.iscoroutine, answers):
         answer.close()
-        raise LabError(f'check("{exercise}", …) takes the function itself: write its name without parentheses')
-    report = Report(judge(exercise, answer))
-    _remember(exercise, report)
+        raise LabError(
+            say(
+                'check("{exercise}", …) takes the function itself: write its name without parentheses',
+                exercise=exercise,
+            )
+        )
+    bench = Bench(dict(zip(asked, answers, strict=True)), str(checks()))
+    if remote.address():
+        sealed = remote.ask_judge(exercise, bench)
+        if not sealed.passed:
+            raise NotSolved(sealed)
+        return sealed
+    report = Report(judge(exercise, bench, entry(exercise)["limit_s"]))
+    wrong = report.verdict.wrong
+    remember(exercise, wrong.line if wrong is not None else "")
     if not report.verdict.passed:
         _show_recording(report.verdict)
         raise NotSolved(report)
@@ -125,17 +65,16 @@ def hint(exercise: str | None = None) -> Hint:
     if exercise is None:
         failed = state.read("progress").get("failed")
         if not failed:
-            raise LabError('there is no failed check to look at: name an exercise, as in hint("2.1")')
+            raise LabError(say('there is no failed check to look at: name an exercise, as in hint("2.1")'))
         exercise, last = str(failed["exercise"]), str(failed["line"])
     else:
         last = ""
-    entry = _entry(exercise)
-    steps = [str(text) for text in entry["hints"]]
+    steps = [str(text) for text in entry(exercise)["hints"]]
     step = min(int(seen.get(exercise, 0)), len(steps) - 1)
     state.write("hints", {**seen, exercise: step + 1})
     faded = ""
     if step == len(steps) - 1:
-        path = exercises_folder() / "faded" / f"{exercise.replace('.', '_')}.py"
+        path = folder() / "faded" / f"{exercise.replace('.', '_')}.py"
         faded = path.read_text(encoding="utf-8").rstrip() if path.is_file() else ""
     return Hint(exercise, step + 1, steps[step], last, faded)
 
@@ -151,39 +90,24 @@ class Hint:
     faded: str = ""
 
     def __repr__(self) -> str:
-        out = [f"Your last check said: {self.last}"] if self.last else []
-        out.append(f"Hint {self.step} of 3 for {self.exercise}: {self.text}")
+        out = [say("Your last check said: {line}", line=self.last)] if self.last else []
+        out.append(
+            say("Hint {step} of 3 for {exercise}: {hint}", step=self.step, exercise=self.exercise, hint=self.text)
+        )
         if self.faded:
-            out += ["", "A version with open places to start from; the same check judges it:", "", self.faded]
+            out += ["", say("A version with open places to start from; the same check judges it:"), "", self.faded]
         return "\n".join(out)
 
 
-def _entry(exercise: str) -> dict[str, Any]:
-    known = index()
-    if exercise not in known:
-        raise LabError(f"there is no exercise {exercise!r}; there are {', '.join(known)}")
-    return known[exercise]
-
-
-def _load_behaviours(exercise: str) -> None:
-    _entry(exercise)
-    lesson = exercise.split(".")[0]
-    folder = exercises_folder() / "checks"
-    for path in sorted([*folder.glob(f"lesson_{lesson}.py"), *folder.glob(f"lesson_{lesson}_*.py")]):
-        spec = importlib.util.spec_from_file_location(f"wslab_checks.{path.stem}", path)
-        assert spec is not None and spec.loader is not None
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-
-
-def _remember(exercise: str, report: Report) -> None:
+def remember(exercise: str, line: str) -> None:
+    """Keep that `exercise` has passed, or the feedback `line` that it got instead."""
     progress = state.read("progress")
-    wrong = report.verdict.wrong
-    if wrong is None:
+    if not line:
         progress.setdefault("passed", {})[exercise] = True
         if (progress.get("failed") or {}).get("exercise") == exercise:
             progress.pop("failed")
     else:
-        progress["failed"] = {"exercise": exercise, "line": wrong.line}
+        progress["failed"] = {"exercise": exercise, "line": line}
     state.write("progress", progress)
 
 

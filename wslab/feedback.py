@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .errors import later, say
 from .trace import Event
 
 
@@ -36,15 +37,15 @@ class NoAnswer(Wrong):
 
 # What frequent exceptions mean, for somebody who meets them for the first time: a part of their text, and the advice.
 MEANINGS = {
-    "coroutine is not JSON serializable": "An await is missing before the call that made it.",
-    "coroutine' object is not": "An await is missing before the call that made it.",
-    "data is a dict-like object": "A message is text: send json.dumps(...).",
-    "string indices must be integers": "A message is text: json.loads(message) makes a dictionary of it.",
-    "object is not iterable": "A connection is read with 'async for message in ws', or with await ws.recv().",
-    "cannot call recv while another": "One connection wants one reader, which hands out the messages.",
+    "coroutine is not JSON serializable": later("An await is missing before the call that made it."),
+    "coroutine' object is not": later("An await is missing before the call that made it."),
+    "data is a dict-like object": later("A message is text: send json.dumps(...)."),
+    "string indices must be integers": later("A message is text: json.loads(message) makes a dictionary of it."),
+    "object is not iterable": later("A connection is read with 'async for message in ws', or with await ws.recv()."),
+    "cannot call recv while another": later("One connection wants one reader, which hands out the messages."),
 }
 
 
 def advice(error: str) -> str:
     """What to do about an exception with this text, with a space before it, or an empty string."""
-    return next((f" {meaning}" for part, meaning in MEANINGS.items() if part in error), "")
+    return next((f" {say(meaning)}" for part, meaning in MEANINGS.items() if part in error), "")

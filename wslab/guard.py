@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import ctypes
 import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
+
+from .errors import say
 
 Result = TypeVar("Result")
 
@@ -31,17 +34,20 @@ class Starved(BaseException):
     """Thrown into a learner's code that does not let the event loop turn."""
 
 
-def where(thread_id: int) -> str:
-    """The innermost line of a thread that is no library's: "line 3 of its cell, in echo()"; else an empty string."""
+def where(thread_id: int, pristine: tuple[str, ...] = ()) -> str:
+    """The innermost line of a thread that is no library's: "line 3 of its cell, in echo()"; else an empty string.
+
+    `pristine` are the folders of more files that are nobody's mistake.
+    """
     frame: FrameType | None = sys._current_frames().get(thread_id)
-    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+    while frame is not None and frame.f_code.co_filename.startswith((*_LIBRARIES, *pristine)):
         frame = frame.f_back
     if frame is None:
         return ""
     code = frame.f_code
     path = Path(code.co_filename)
-    file = "its cell" if path.parent.name.startswith("ipykernel_") else path.name
-    return f"line {frame.f_lineno} of {file}, in {code.co_name}()"
+    file = say("its cell") if path.parent.name.startswith("ipykernel_") else path.name
+    return say("line {line} of {file}, in {function}()", line=frame.f_lineno, file=file, function=code.co_name)
 
 
 class Guard:
@@ -49,11 +55,14 @@ class Guard:
 
     What was seen: `starved`, how often the code had to be ended; `blocked_s`, the longest time for which the loop
     stood still, and `place`, the line where; `complaints`, what the loop said about tasks that nobody looked after.
-    Use as a context manager, and call `look()` often from another thread.
+    Use as a context manager, and call `look()` often from another thread. Lines of files in the folders `pristine` are
+    not the code's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *pristine: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._pristine = pristine
+        self._excused = 0
         self.starved = 0
         self.starved_s = 0.0
         self.blocked_s = 0.0
@@ -90,9 +99,21 @@ class Guard:
             try:
                 return await function()
             except (SystemExit, KeyboardInterrupt) as exc:  # would end the thread that asks for the result
-                raise RuntimeError(f"{type(exc).__name__}: the code wanted to end the whole program") from None
+                raise RuntimeError(
+                    say("{error}: the code wanted to end the whole program", error=type(exc).__name__)
+                ) from None
 
         return asyncio.run_coroutine_threadsafe(body(), self.loop)
+
+    @contextlib.contextmanager
+    def excused(self) -> Iterator[None]:
+        """What the loop waits for in this block, on its own thread, is not the code's doing."""
+        self._excused += 1
+        try:
+            yield
+        finally:
+            self._beat = time.monotonic()
+            self._excused -= 1
 
     def look(self) -> None:
         """Measure how long the loop has stood still in the code's own lines, and free it after a second."""
@@ -100,7 +121,7 @@ class Guard:
         if beat != self._seen:
             self._seen, self._since, self._looks, self._in_a_row = beat, beat, 0, 0
         silent = now - beat
-        if silent < 4 * BEAT_S or not (place := where(self._thread.ident or 0)):
+        if self._excused or silent < 4 * BEAT_S or not (place := where(self._thread.ident or 0, self._pristine)):
             return
         self._looks += 1
         # A busy machine may stop this whole process for a while: only what was seen again and again counts.
@@ -122,10 +143,15 @@ class Guard:
                 continue
         self.loop.close()
 
+    def _turned(self) -> None:
+        self._beat = time.monotonic()
+
     async def _live(self) -> None:
         ending = asyncio.ensure_future(self._ending.wait())
         while not ending.done():
-            self._beat = time.monotonic()
+            self._turned()
+            # A callback is run before any task that its turn wakes: two stretches of code are never taken for one.
+            self.loop.call_later(BEAT_S, self._turned)
             await asyncio.wait([ending], timeout=BEAT_S)
         me = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not me]

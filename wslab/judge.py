@@ -1,7 +1,7 @@
 """A check is a client: behaviours that talk to a learner's code over a real socket and judge the recording.
 
 A behaviour is `async def name(answer)`, registered with `@behaviour("2.2", "what it looks at")`. It runs on the
-judge's own thread and loop and talks to the learner's code, which runs on the guarded thread of the watchdog, through
+judge's own loop and talks to the learner's code, which lies on the `Bench` of this or another process, through
 `Answer`. It returns when it is content and raises `Wrong` when it is not.
 
 Rules of this file: whatever the learner's code does, `judge` returns a verdict.
@@ -10,22 +10,33 @@ Rules of this file: whatever the learner's code does, `judge` returns a verdict.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
-import threading
-import warnings
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from .answer import Answer
+from .answer import Answer, Case
+from .bench import Bench
+from .driver import Driver
+from .errors import say
 from .feedback import NoAnswer, Wrong, advice
-from .guard import Guard, Starved
 from .order import Row
+from .peer import Gone, join
 from .recording import Recording
-from .served import LOOK_S
+from .values import Described, Raised
 
-__all__ = ["Answer", "NoAnswer", "Wrong", "behaviour", "judge"]
+__all__ = [
+    "Answer",
+    "Described",
+    "Driver",
+    "NoAnswer",
+    "Raised",
+    "Wrong",
+    "behaviour",
+    "forget",
+    "judge",
+    "judge_case",
+    "titles",
+]
 
 BLOCKED_S = 0.25
 
@@ -73,95 +84,131 @@ def behaviour(exercise: str, title: str) -> Callable[[Check], Check]:
     """Register a behaviour of `exercise`; they run in the order in which they stand."""
 
     def register(function: Check) -> Check:
-        known = _behaviours.setdefault(exercise, [])
-        known[:] = [item for item in known if item[1].__name__ != function.__name__]
-        known.append((title, function))
+        _behaviours.setdefault(exercise, []).append((title, function))
         return function
 
     return register
 
 
-def judge(exercise: str, value: Any) -> Verdict:
-    """Run the behaviours of `exercise` on the learner's `value`; blocks, and returns the verdict."""
+def forget(lesson: str) -> None:
+    """Take back the behaviours of a lesson, before they are read again."""
+    for exercise in [exercise for exercise in _behaviours if exercise.startswith(f"{lesson}.")]:
+        del _behaviours[exercise]
+
+
+def titles(exercise: str) -> list[str]:
+    """What the behaviours of `exercise` look at, in the order in which they run."""
+    return [title for title, _ in _behaviours[exercise]]
+
+
+def judge(exercise: str, bench: Bench, limit_s: float) -> Verdict:
+    """Run the behaviours of `exercise` on what lies on `bench`, in this process; blocks, and returns the verdict."""
     verdict = Verdict(exercise)
-    with Guard() as guard, _never_awaited() as forgotten:
-        answer = Answer(exercise, value, guard)
-        thread = threading.Thread(target=lambda: asyncio.run(_judge(answer, verdict, guard, forgotten)), daemon=True)
-        thread.start()
-        while thread.is_alive():
-            thread.join(LOOK_S)
-            guard.look()
-    verdict.stuck = guard.lost
+
+    async def conversation() -> None:
+        case = Case(exercise)
+        join(bench.peer, case.peer)
+        await judge_case(case, verdict, limit_s)
+
+    bench.run(conversation)
+    verdict.stuck = bench.guard.lost
     return verdict
 
 
-async def _judge(answer: Answer, verdict: Verdict, guard: Guard, forgotten: list[str]) -> None:
+async def judge_case(case: Case, verdict: Verdict, limit_s: float) -> None:
+    """Run the behaviours on the answer at the other end of `case.peer`; `verdict` gets a line for each.
+
+    Raises:
+        Gone: If the other end leaves before there is a verdict.
+    """
+    answer = Answer(case)
     failed = False
-    for title, function in _behaviours[answer.exercise]:
+    deadline = time.monotonic() + limit_s
+    for title, function in _behaviours[case.exercise]:
         if failed:
             verdict.lines.append(Line("skip", title))
             continue
-        answer.recording = None
-        wrong = await _one(answer, function, guard, forgotten)
+        case.recording = None
+        wrong = await _one(answer, function, deadline - time.monotonic())
+        await case.settle()
         verdict.lines.append(Line("FAIL" if wrong else "ok", title, wrong))
         if wrong is not None:
-            failed, verdict.recording = True, answer.recording
-    if not failed and (wrong := _common(answer, guard, forgotten)) is not None:
-        verdict.lines.append(Line("FAIL", "nothing forgotten, nothing blocked", wrong))
+            failed, verdict.recording = True, case.recording
+    if not failed and (wrong := await _common(answer)) is not None:
+        verdict.lines.append(Line("FAIL", say("nothing forgotten, nothing blocked"), wrong))
 
 
-async def _one(answer: Answer, function: Check, guard: Guard, forgotten: list[str]) -> Wrong | None:
+async def _one(answer: Answer, function: Check, limit_s: float) -> Wrong | None:
     try:
-        await function(answer)
+        async with asyncio.timeout(limit_s) as limit:
+            await function(answer)
     except NoAnswer as exc:
-        return _common(answer, guard, forgotten) or exc
+        return await _common(answer) or exc
     except Wrong as exc:
         return exc
-    except (Starved, asyncio.CancelledError):
-        return _common(answer, guard, forgotten) or NoAnswer(
-            f"{answer.exercise} ended: your code was ended from outside."
+    except Gone:
+        raise
+    except Raised as exc:
+        if exc.isa("Starved", "CancelledError"):
+            return await _common(answer) or NoAnswer(
+                say("{exercise} ended: your code was ended from outside.", exercise=answer.exercise)
+            )
+        error = f"{exc.type}: {exc.text}"
+        return await _common(answer) or Wrong(
+            say(
+                "{exercise} exception: your code raised {error}{advice}",
+                exercise=answer.exercise,
+                error=error,
+                advice=advice(error),
+            ),
+            saw=error,
         )
-    except Exception as exc:  # raised by the learner's function, through `call`
-        return _common(answer, guard, forgotten) or Wrong(
-            f"{answer.exercise} exception: your code raised {type(exc).__name__}: {exc}{advice(str(exc))}",
-            saw=f"{type(exc).__name__}: {exc}",
+    except Exception as exc:  # whatever the learner's code gave, which the behaviour did not foresee
+        if limit.expired():
+            return await _common(answer) or NoAnswer(
+                say("{exercise} time-out: your code took too long for this check.", exercise=answer.exercise)
+            )
+        return await _common(answer) or Wrong(
+            say(
+                "{exercise} result: the check could make nothing of what your code gave ({error}).",
+                exercise=answer.exercise,
+                error=f"{type(exc).__name__}: {exc}",
+            )
         )
     return None
 
 
-def _common(answer: Answer, guard: Guard, forgotten: list[str]) -> Wrong | None:
+async def _common(answer: Answer) -> Wrong | None:
     """The mistakes that any exercise may meet, where they were seen."""
-    gc.collect(1)  # the warning comes when the coroutine is collected; what is old is not of this check
-    number, place = answer.exercise, f" ({guard.place})" if guard.place else ""
-    if guard.starved:
+    seen = await answer.mistakes()
+    number, place = answer.exercise, f" ({seen['place']})" if seen["place"] else ""
+    if seen["starved"]:
         return Wrong(
-            f"{number} starved loop: your code ran {guard.starved_s:.1f} s without ever letting another task "
-            f"run{place}. "
-            "Is it a loop that catches an exception and tries again at once? Leave it on ConnectionClosed. Is it a "
-            "time.sleep or a long computation? Use await asyncio.sleep(...) or asyncio.to_thread(...)."
+            say(
+                "{exercise} starved loop: your code ran {seconds:.1f} s without ever letting another task run{place}. "
+                "Is it a loop that catches an exception and tries again at once? Leave it on ConnectionClosed. Is it a "
+                "time.sleep or a long computation? Use await asyncio.sleep(...) or asyncio.to_thread(...).",
+                exercise=number,
+                seconds=seen["starved_s"],
+                place=place,
+            )
         )
-    if forgotten:
-        return Wrong(f"{number} never awaited: RuntimeWarning from your code: {forgotten[0]}. Put await before it.")
-    if guard.blocked_s > BLOCKED_S:
+    if seen["forgotten"]:
         return Wrong(
-            f"{number} blocked loop: the event loop stood still for {guard.blocked_s * 1000:.0f} ms inside your "
-            f"code{place}. "
-            "Use await asyncio.sleep(...) or asyncio.to_thread(...)."
+            say(
+                "{exercise} never awaited: RuntimeWarning from your code: {warning}. Put await before it.",
+                exercise=number,
+                warning=seen["forgotten"][0],
+            )
+        )
+    if seen["blocked_s"] > BLOCKED_S:
+        return Wrong(
+            say(
+                "{exercise} blocked loop: the event loop stood still for {milliseconds:.0f} ms inside your "
+                "code{place}. Use await asyncio.sleep(...) or asyncio.to_thread(...).",
+                exercise=number,
+                milliseconds=seen["blocked_s"] * 1000,
+                place=place,
+            )
         )
     return None
-
-
-@contextlib.contextmanager
-def _never_awaited() -> Iterator[list[str]]:
-    """Collect the warnings about coroutines that nobody awaited."""
-    forgotten: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
-
-        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if issubclass(category, RuntimeWarning) and "never awaited" in str(message):
-                forgotten.append(str(message).splitlines()[0])
-
-        warnings.showwarning = show
-        yield forgotten
-        gc.collect(1)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import state
-from .errors import LabError
+from .errors import LabError, say, say_many
 from .pictures.cards import stacked, table
 from .pictures.foreseen import match_arrows, parse_arrow
 from .pictures.scene import Overlay
 from .pictures.shown import Shown, Text
-from .pictures.theme import count, width
+from .pictures.theme import width
 from .recording import Recording
 
 NEAR = 0.25  # a predicted time agrees if it is off by less than this share of the truth,
@@ -40,14 +40,14 @@ def predict(key: str, question: str = "", **values: Any) -> None:
         LabError: If there is no value at all, or one that is none of these.
     """
     if not values:
-        raise LabError(f'predict("{key}") needs at least one value, such as predict("{key}", seconds=0.1)')
+        raise LabError(say('predict("{key}") needs at least one value, such as predict("{key}", seconds=0.1)', key=key))
     _asked[key] = question
     open_ones = [name for name, value in values.items() if value is ...]
     kept = state.read("predictions")
     if open_ones:
         if kept.pop(key, None) is not None:
             state.write("predictions", kept)
-        print(f"{key}: no prediction yet. Put yours in the place of ... and run this cell again.")
+        print(say("{key}: no prediction yet. Put yours in the place of ... and run this cell again.", key=key))
         return
     if "arrows" in values:
         for text in _list(key, values["arrows"]):
@@ -55,9 +55,10 @@ def predict(key: str, question: str = "", **values: Any) -> None:
     try:
         kept[key] = json.loads(json.dumps(values))
     except (TypeError, ValueError):
-        raise LabError(f"{key}: a prediction is a number, a text, or a list of them") from None
+        raise LabError(say("{key}: a prediction is a number, a text, or a list of them", key=key)) from None
     state.write("predictions", kept)
-    print(f"{key}: noted: " + ", ".join(f"{name}={value!r}" for name, value in values.items()))
+    noted = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    print(say("{key}: noted: {values}", key=key, values=noted))
 
 
 def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
@@ -78,9 +79,14 @@ def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
         met = len(overlay.foreseen)
         lines.append(
             Compared(
-                "arrows",
-                count(len(prediction["arrows"]), "arrow"),
-                f"{count(len(evidence.rows), 'arrow')}, {met} of them foreseen",
+                say("arrows"),
+                say_many("{count} arrow", "{count} arrows", len(prediction["arrows"])),
+                say_many(
+                    "{count} arrow, {met} of them foreseen",
+                    "{count} arrows, {met} of them foreseen",
+                    len(evidence.rows),
+                    met=met,
+                ),
                 not overlay.unforeseen and not overlay.imagined,
             )
         )
@@ -99,8 +105,9 @@ class Compared:
 
     def cells(self, *, measured: bool) -> tuple[str, str, str, str]:
         """What the line of a table holds: name, prediction, truth and verdict."""
-        truth = self.truth if measured or not self.varies else "a time, see the picture"
-        return self.name, f"you said {self.said}", f"recorded {truth}", "✓ agrees" if self.agrees else "✗ differs"
+        truth = self.truth if measured or not self.varies else say("a time, see the picture")
+        verdict = say("✓ agrees") if self.agrees else say("✗ differs")
+        return self.name, say("you said {value}", value=self.said), say("recorded {value}", value=truth), verdict
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,14 +153,15 @@ class Reveal(Shown):
         compared = [
             "   ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)) for row in rows
         ]
-        return [f"{self.key}: your prediction beside the recording", *(line.rstrip() for line in compared)]
+        title = say("{key}: your prediction beside the recording", key=self.key)
+        return [title, *(line.rstrip() for line in compared)]
 
     def _card(self) -> list[str]:
         question = [self.question] if self.question else []
         return [
-            f"{self.key} is covered: first your prediction, then the picture.",
+            say("{key} is covered: first your prediction, then the picture.", key=self.key),
             *question,
-            "Change the cell with predict(...) above, run it, then run this cell again.",
+            say("Change the cell with predict(...) above, run it, then run this cell again."),
         ]
 
     def _evidence_text(self) -> str:
@@ -170,7 +178,7 @@ class Reveal(Shown):
 def _compared(name: str, said: Any, truth: Any) -> Compared:
     varies = isinstance(truth, float)
     text = f"{truth:.2f}" if varies else _shown(truth)
-    return Compared(name, "nothing" if said is None else _shown(said), text, _agrees(said, truth), varies)
+    return Compared(name, say("nothing") if said is None else _shown(said), text, _agrees(said, truth), varies)
 
 
 def _shown(value: Any) -> str:
@@ -202,5 +210,5 @@ def _read(said: str) -> Any:
 
 def _list(key: str, arrows: Any) -> list[str]:
     if not isinstance(arrows, (list, tuple)) or not all(isinstance(item, str) for item in arrows):
-        raise LabError(f'{key}: arrows is a list of texts such as "Client -> Server: hello"')
+        raise LabError(say('{key}: arrows is a list of texts such as "Client -> Server: hello"', key=key))
     return list(arrows)

@@ -17,11 +17,13 @@ class Relay:
     """A client's TCP connection and the one that was dialled to the server for it.
 
     A subclass says what happens beside the relaying: `dial`, `hold`, `record`, `record_end`, `forgotten`. While `lost`,
-    every byte vanishes.
+    every byte vanishes. After `idle_s` seconds without a byte it is cut.
     """
 
     def __init__(self) -> None:
         self.lost = False
+        self.idle_s: float | None = None
+        self._timeout: asyncio.TimerHandle | None = None
         self.client: Side | None = None
         self.server: Side | None = None
         self._dialling: asyncio.Task[object] | None = None
@@ -49,6 +51,7 @@ class Relay:
     def accepted(self, side: Side) -> None:
         """The client is there: dial the server, and read nothing before that has answered."""
         self.client = side
+        self.wait_for_bytes(self.idle_s)
         side.transport.pause_reading()
         self._dialling = asyncio.ensure_future(self.dial(Side(self, up=False)))
         self._dialling.add_done_callback(self._dialled)
@@ -74,6 +77,19 @@ class Relay:
             if side is not None:
                 side.flush()
 
+    def wait_for_bytes(self, idle_s: float | None) -> None:
+        """From now on wait at most `idle_s` seconds for the next byte."""
+        self.idle_s = idle_s
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._timeout = None if idle_s is None else asyncio.get_running_loop().call_later(idle_s, self.cut)
+
+    def cut(self) -> None:
+        """Reset both sides; what is held back still goes through."""
+        self.flush()
+        self.record_end(True, "cut")
+        self.abort()
+
     def abort(self) -> None:
         """Reset what is still open."""
         if self._dialling is not None:
@@ -85,6 +101,7 @@ class Relay:
     def forget(self) -> None:
         """Call `forgotten` once both sides are gone."""
         if not self.sides:
+            self.wait_for_bytes(None)
             self.forgotten()
 
     async def dial(self, side: Side) -> object:
@@ -189,6 +206,7 @@ class Side(asyncio.Protocol):
             self._pass_next()
 
     def _arrive(self, data: bytes | None) -> None:
+        self.connection.wait_for_bytes(self.connection.idle_s)
         wait = self.connection.hold(end=data is None)
         if not wait and not self._queue:
             self._pass(data)

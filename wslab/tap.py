@@ -2,7 +2,7 @@
 
 `Tap.start` listens on a free port of 127.0.0.1 and dials the server for every client. Each chunk is recorded before
 it is passed on, so the order in a trace is the order at the tap. The tap is also the fault injector: `cut`,
-`blackhole`, `delay`, `shake`.
+`blackhole`, `idle`, `delay`, `shake`.
 
 Rules of this file: bytes are never changed, and an exception in decoding never stops the relay.
 """
@@ -45,6 +45,7 @@ class Tap:
         self._listener: asyncio.Server | None = None
         self._closed = False
         self._empty: asyncio.Future[None] | None = None
+        self.idle_s: float | None = None
         self._names = Names(server, client)
         self._delay_s = 0.0
         self._random: random.Random | None = None
@@ -93,6 +94,12 @@ class Tap:
         """From now on let every byte vanish; nobody is told."""
         for connection in self._named(name):
             connection.lost = True
+
+    def idle(self, seconds: float | None) -> None:
+        """Cut whatever no byte crosses for `seconds`, as the time-out of many a proxy does; `None` ends it."""
+        self.idle_s = seconds
+        for connection in list(self.connections):
+            connection.wait_for_bytes(seconds)
 
     def delay(self, seconds: float) -> None:
         """Hold every chunk back for `seconds` before it is recorded and passed on."""
@@ -147,9 +154,8 @@ class TapConnection(Relay):
         self.closing = False
         self.frames = {True: 0, False: 0}  # of each direction, up to the first close frame
         self._number = 0
-        self._named = False
-        self._ended = False
-        self._broken = False
+        self._named = self._ended = self._broken = False
+        self.idle_s = tap.idle_s
 
     def accepted(self, side: Side) -> None:
         if self.tap.accept(self):
@@ -235,12 +241,6 @@ class TapConnection(Relay):
         if any(side.busy() for side in self.sides):
             return say("bytes of {client} are still under way", client=who)
         return ""
-
-    def cut(self) -> None:
-        """Reset both sides; what the tap holds back still goes through."""
-        self.flush()
-        self.record_end(True, "cut")
-        self.abort()
 
     def forgotten(self) -> None:
         self.tap.forget(self)

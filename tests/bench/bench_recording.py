@@ -21,7 +21,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).res
 import websockets  # noqa: E402
 from kit import define, references  # noqa: E402
 
-from wslab import check, exercise, judge, record, serve  # noqa: E402
+from wslab import catalogue, check, judge, record, serve  # noqa: E402
+from wslab.answer import Case  # noqa: E402
 
 ROUNDS = 7
 SIZES = {64: 1500, 64 * 1024: 150}
@@ -112,9 +113,10 @@ class Bare(judge.Answer):
     """The learner's answer without the kit: no guard, no tap, no recording, everything on one loop."""
 
     def __init__(self, number, value):
-        super().__init__(number, value, guard=None)
+        super().__init__(Case(number))
+        self.value = value
 
-    async def call(self, *args, timeout=2.0):
+    async def call(self, *args, within=2.0):
         result = self.value(*args)
         return await result if asyncio.iscoroutine(result) else result
 
@@ -151,7 +153,7 @@ class BareServed:
             await asyncio.sleep(0.001)
         return True
 
-    def raised(self):
+    async def raised(self):
         return ""
 
 
@@ -163,8 +165,8 @@ async def bare(number, value):
 def bench_check():
     print("\ncheck(...) of the reference beside the same behaviours run bare; ms: median (min–max)\n")
     for number in ("0.2", "2.2"):
-        value = define(number, references()[number])
-        exercise._load_behaviours(number)
+        [value] = define(number, references()[number])
+        catalogue.load_behaviours(number)
         times = {"bare": [], "check": []}
         for _ in range(ROUNDS):
             began = time.perf_counter()
