@@ -8,7 +8,7 @@ from typing import Any
 from wslab.judge import Described, Driver, Raised, Wrong, behaviour
 
 CODES = ("bad_json", "bad_message", "unknown_type", "bad_request", "internal")
-SHOWN = 40  # characters of an input
+SHOWN = 70  # characters of an input
 CANCEL_S = 0.5
 MISSING = object()
 

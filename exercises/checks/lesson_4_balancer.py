@@ -141,7 +141,7 @@ def _why(event, value, log, policy):
 def _arrow(number, log):
     """The arrow of event `number`: its GET or its message, or the end that its connection met before."""
     if log.lost is not None:
-        return lambda event: event.kind is Kind.CLOSE and not event.up and event.server == f"Server {log.lost}"
+        return lambda event: event.kind is Kind.CLOSE and not event.up and event.tap == f"Server {log.lost}"
     asked, said = f"/{number}?", f"event {number}"
     return lambda event: event.up and (
         (event.kind is Kind.REQUEST and asked in event.headline) or (event.kind in DATA and event.text == said)
@@ -197,21 +197,21 @@ class Joined(Relay):
 
     def __init__(self, balancer):
         super().__init__()
-        self.balancer, self.server = balancer, None
+        self.balancer, self.number = balancer, None
         self.ended = asyncio.Event()
         balancer.joined = self
 
     async def dial(self, side):
         balancer = self.balancer
-        self.server = balancer.choose()
-        balancer.open[self.server] += 1
-        balancer.ever[self.server] += 1
-        port = balancer.servers[self.server].taps[0].port
+        self.number = balancer.choose()
+        balancer.open[self.number] += 1
+        balancer.ever[self.number] += 1
+        port = balancer.servers[self.number].taps[0].port
         return await asyncio.get_running_loop().create_connection(lambda: side, HOST, port)
 
     def forgotten(self):
-        if self.server is not None and not self.ended.is_set():
-            self.balancer.open[self.server] -= 1
+        if self.number is not None and not self.ended.is_set():
+            self.balancer.open[self.number] -= 1
         self.ended.set()
 
 
@@ -225,7 +225,11 @@ async def _run(answer, events, policy, n):
     clients = {}
     try:
         with record(*servers) as answer.recording:
-            return [await _happen(balancer, clients, url, number, event) for number, event in enumerate(events)]
+            logs = []
+            for number, event in enumerate(events):
+                logs.append(await _happen(balancer, clients, url, number, event))
+                answer.recording.trace.step += 1  # whatever it led to has been awaited
+            return logs
     finally:
         listener.close()
         for client, _ in clients.values():
@@ -254,14 +258,14 @@ async def _happen(balancer, clients, url, number, event):
         except (OSError, InvalidHandshake):
             return log
         clients[who] = client, balancer.joined
-        log.server = balancer.joined.server
+        log.server = balancer.joined.number
     elif kind == "msg":
         client, joined = clients[who]
         try:
             await client.send(f"event {number}")
             log.server = int(await asyncio.wait_for(client.recv(), WAIT_S))
         except ConnectionClosed:
-            log.lost = joined.server
+            log.lost = joined.number
     elif kind == "close":
         client, joined = clients[who]
         await client.close()
@@ -270,6 +274,6 @@ async def _happen(balancer, clients, url, number, event):
         balancer.down.add(who)
         await balancer.servers[who].stop()
         for _, joined in clients.values():
-            if joined.server == who:
+            if joined.number == who:
                 await joined.ended.wait()
     return log

@@ -27,4 +27,4 @@ def reply_to(message):
         return error("bad_message", "the type is a text")
     if request["type"] != "calc":
         return error("unknown_type", "I only know calc")
-    ...  # try to calculate the body and return the good reply; if anything goes wrong in it, return error("bad_request", …)
+    ...  # try to return the good reply, with the body calculated; if that raises: error("bad_request", …)

@@ -45,7 +45,7 @@ def reply_to(message):
         return error(None, "bad_request")
 
 
-def error(None, code):
+def error(number, code):
     return {"id": number, "ok": False, "error": {"code": code, "message": "sorry"}}
 
 

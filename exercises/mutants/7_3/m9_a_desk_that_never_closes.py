@@ -1,4 +1,4 @@
-"""7.3 clean-up: 2 s after the client has left, {what} still at work. At the end, await or cancel what is pending."""
+"""7.3 clean-up: 2 s after the client has left, tasks of yours still run. At the end, await or cancel what is pending."""
 
 import asyncio
 import json
