@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import nbformat
+import psutil
 import pytest
 from kit import ROOT, build, references
+from nbclient import NotebookClient
+from rooms import needs_engines
 
 LESSONS = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 SHAKES = range(1, 6)
@@ -70,6 +78,28 @@ PREDICTIONS = {
                 "Club -> Client: TEXT",
                 "Client -> Club: CLOSE",
                 "Club -> Client: TCP end",
+            ]
+        },
+    },
+    "04_architectures": {
+        "r4": {"opened": 3, "number": 401, "texts": 3},
+        "p4.1": {"servers": [1, 2, 3, 1, 2]},
+        "p4.2": {"hears": [1, 4, 7]},
+        "e4.3": {"arrow": 3},
+        "e4.4": {"ada": "open", "bob": 1001},
+        "p4.3": {"added": [2, 2, 1, 1], "more": [3, 3, 3, 1], "at_the_end": [4, 3, 4, 2]},
+        "p4.4": {"ada": 1001, "bob": 1001, "cem": "open"},
+        "e4.7": {"cut_off": 0, "hear": 1},
+        "e4.8": {"seconds": 0.3},
+        "m4": {
+            "arrows": [
+                "Ada -> Server 1: TEXT",
+                "Server 1 -> Backplane: PUB",
+                "Backplane -> Server 2: MSG",
+                "Backplane -> Server 3: MSG",
+                "Server 1 -> Ada: TEXT",
+                "Server 2 -> Bob: TEXT",
+                "Server 3 -> Cem: TEXT",
             ]
         },
     },
@@ -182,6 +212,12 @@ def stem(path):
     return path.stem
 
 
+@pytest.fixture(autouse=True)
+def fewer_connections(monkeypatch):
+    """Lesson 4 opens 10,000 connections; how many there are stands in its pictures only."""
+    monkeypatch.setenv("WSLAB_CONNECTIONS", "1000")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the notebooks and exercises, so that the checkout stays as it is."""
@@ -268,6 +304,70 @@ def test_a_shaken_tap_gives_the_same_text_for_more_seeds(lesson):
     assert [seed for seed, same in texts_under_shaking(lesson, MORE_SHAKES) if not same] == []
 
 
+WITHOUT_ENGINES = """
+import sysconfig
+
+paths = sysconfig.get_path
+sysconfig.get_path = lambda name, *args, **options: "" if name == "scripts" else paths(name, *args, **options)
+"""
+
+
+@pytest.mark.parametrize("lesson", [lesson for lesson in LESSONS if "stored(" in lesson.read_text("utf-8")], ids=stem)
+def test_without_engines(lesson, tmp_path):
+    """Where no engine is found, the lesson says what is missing and goes through with the stored recordings."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_ENGINES)
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "PATH": str(tmp_path)}
+    notebook = build.lesson(lesson, predictions=PREDICTIONS[lesson.stem], env=env)
+    text = build.without_png(notebook)
+    assert "caddy (the load balancer) is not installed" in text
+    assert "nats-server (the backplane) is not installed" in text
+    names = set(re.findall(r'\bstored\("(\w+)"\)', lesson.read_text(encoding="utf-8")))
+    assert {name for name in names if f"stored recording, not made here: {name}" not in text} == set()
+
+
+FAMILY = """
+import psutil
+
+me = psutil.Process()
+family = [me, *me.children(recursive=True)]
+ports = {c.laddr.port for process in family for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+print([process.pid for process in family], sorted(ports))
+"""
+
+
+@needs_engines
+@pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
+def test_kill_9_in_the_middle_of_lesson_4():
+    """Within a second of the kernel's death no process and no port of the lesson is left."""
+    notebook = build._read(ROOT / "notebooks" / "source" / "04_architectures.py")
+    middle = next(i for i, cell in enumerate(notebook.cells) if "chat = await start_cluster(" in cell.source)
+    notebook.cells[middle + 1 :] = [nbformat.v4.new_code_cell(FAMILY)]
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(ROOT / "notebooks")}}, timeout=60)
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, index)
+        pids, ports = map(json.loads, re.findall(r"\[.*?\]", notebook.cells[-1].outputs[0].text))
+        family = [psutil.Process(pid) for pid in pids]
+        assert len(family) > 10 and len(ports) > 20  # five clusters, a supervisor, the kernel
+        os.kill(pids[0], signal.SIGKILL)
+        began = time.monotonic()
+        while (left := [each for each in family if alive(each)]) and time.monotonic() - began < 5:
+            time.sleep(0.01)
+        assert left == [] and time.monotonic() - began < 1
+        assert not any(listening(port) for port in ports)
+
+
+def alive(process):
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_exercises_ship_unrun():
     """No exercise holds an output or an execution count."""
     for path in (ROOT / "exercises").glob("*.ipynb"):
@@ -285,8 +385,6 @@ def test_derived_exercises_are_up_to_date():
 @pytest.mark.parametrize("lesson", ["00_start_here", "02_request_response"])
 def test_plain_nbval_judges_an_exercise_notebook(lesson, folder):
     """Unsolved it fails; with right solutions put in, run and saved it passes: no command of the kit is needed."""
-    from nbclient import NotebookClient
-
     path = folder / "exercises" / f"{lesson}.ipynb"
     environment = {"WSLAB_STATE": str(folder / "state"), "WSLAB_EXERCISES": str(ROOT / "exercises")}
     unsolved = nbval(folder, path, **environment)
