@@ -179,6 +179,10 @@ def _last_word(event):
     return event.kind in (Kind.CLOSE, Kind.END)
 
 
+def _refusal(event):
+    return event.kind is Kind.RESPONSE
+
+
 # 7.4 What now? -------------------------------------------------------------------------------------------------
 
 
@@ -288,7 +292,8 @@ async def _judge_steps(steps, meetings, url, *, quietly=False, open_timeout=OPEN
         show(meeting)
         name = {"too big": "1009"}.get(meeting.end, meeting.end.removeprefix("http "))
         did = f"next_step(None, {name})" if quietly else f"next_step(...) after {name}"
-        facts = {"did": did, "expected": repr(meeting.step), "where": _last_word}
+        where = _refusal if meeting.end.startswith("http") else _last_word
+        facts = {"did": did, "expected": repr(meeting.step), "where": where}
         if not call.done():
             raise NoAnswer(f"7.4 {name}: next_step has not returned. It only decides: nothing to wait for.", **facts)
         try:

@@ -1,4 +1,4 @@
-"""7.3 leak: "Traceback" appears in the reply."""
+"""7.3 leak: "{secret}" appears in the reply."""
 
 import asyncio
 import json
