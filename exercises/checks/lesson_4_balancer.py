@@ -103,7 +103,7 @@ async def _judge(answer, events, policy, n):
         if event[0] in ("open", "msg") and (type(value), value) != (type(log.server), log.server):
             raise Wrong(
                 f"4.1 event {number}: {_why(event, value, log, policy)}",
-                did=f"{did}; event {number} is {event}",
+                did=f"where({events[: number + 1]}, {policy!r}, {n}), looked at the last one",
                 expected=repr(log.server),
                 saw=repr(value),
                 where=_arrow(number, log),
@@ -143,8 +143,9 @@ def _arrow(number, log):
     if log.lost is not None:
         return lambda event: event.kind is Kind.CLOSE and not event.up and event.tap == f"Server {log.lost}"
     asked, said = f"/{number}?", f"event {number}"
-    return lambda event: event.up and (
-        (event.kind is Kind.REQUEST and asked in event.headline) or (event.kind in DATA and event.text == said)
+    return lambda event: (
+        event.up
+        and ((event.kind is Kind.REQUEST and asked in event.headline) or (event.kind in DATA and event.text == said))
     )
 
 

@@ -14,8 +14,7 @@ class ChatServer:
         finally:
             self.clients.discard(ws)  # 5 clean up
 
-    async def deliver(self, msg):
-        ...  # 4 answer: tell the clients of this server; msg.data are bytes
+    async def deliver(self, message): ...  # 4 answer: tell the clients of this server; message.data are bytes
 
     async def stop(self):
         await self.subscription.unsubscribe()

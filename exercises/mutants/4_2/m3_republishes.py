@@ -23,8 +23,8 @@ class ChatServer:
         broadcast(self.clients, message)
         await self.backplane.publish("chat", message.encode())
 
-    async def deliver(self, msg):
-        await self.say(msg.data.decode())
+    async def deliver(self, message):
+        await self.say(message.data.decode())
 
     async def stop(self):
         await self.subscription.unsubscribe()

@@ -19,8 +19,8 @@ class ChatServer:
         finally:
             self.clients.discard(ws)
 
-    async def deliver(self, msg):
-        broadcast(self.clients, msg.data.decode())
+    async def deliver(self, message):
+        broadcast(self.clients, message.data.decode())
 
     async def stop(self):
         await self.subscription.unsubscribe()

@@ -19,10 +19,10 @@ class ChatServer:
         finally:
             self.clients.discard(ws)
 
-    async def deliver(self, msg):
+    async def deliver(self, message):
         for ws in self.clients:
             try:
-                await ws.send(msg.data.decode())
+                await ws.send(message.data.decode())
             except ConnectionClosed:
                 pass
 

@@ -17,9 +17,9 @@ class ChatServer:
         finally:
             self.clients.discard(ws)
 
-    async def deliver(self, msg):
+    async def deliver(self, message):
         for ws in list(self.clients):
-            await ws.send(msg.data.decode())
+            await ws.send(message.data.decode())
 
     async def stop(self):
         await self.subscription.unsubscribe()

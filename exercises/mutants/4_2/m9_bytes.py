@@ -1,4 +1,4 @@
-"""4.2 text: the clients got bytes instead of a text. msg.data is bytes: msg.data.decode()."""
+"""4.2 text: the clients got bytes instead of a text. message.data is bytes: message.data.decode()."""
 
 from websockets import broadcast
 
@@ -19,8 +19,8 @@ class ChatServer:
         finally:
             self.clients.discard(ws)
 
-    async def deliver(self, msg):
-        broadcast(self.clients, msg.data)
+    async def deliver(self, message):
+        broadcast(self.clients, message.data)
 
     async def stop(self):
         await self.subscription.unsubscribe()
