@@ -16,12 +16,12 @@ LAYERS = (
         f"pictures.{name}"
         for name in (
             "shown theme labels octets work scene layout foreseen narration sheet strokes observed sequence_png "
-            "sequence sections sections_png bytesview_png bytesview loopview cards tally network routing grid boxes_png "
-            "boxes storeys paths paths_png measures plot charts_png charts"
+            "sequence sections sections_png bytesview_png bytesview loopview cards tally network routing grid "
+            "boxes_png boxes storeys paths paths_png measures plot charts_png charts"
         ).split()
     )
     + " recording state prediction feedback values peer collaborators proxies driver hosted bench served driven played "
-    + "answer judge remote report catalogue exercise __init__ "  # learning
+    + "answer judge remote report catalogue progress exercise __init__ "  # learning
     + " ".join(
         f"engines.{name}"
         for name in (
@@ -31,9 +31,12 @@ LAYERS = (
     )
     + " engines "
     + " ".join(
-        f"grading.{name}" for name in "descendants rebuild desk silent kernel worker verdict run grade command".split()
+        f"grading.{name}"
+        for name in "descendants rebuild desk place silent kernel worker verdict run grade watch command".split()
     )
-    + " grading cli"
+    + " grading upgrade "
+    + " ".join(f"classroom.{name}" for name in "submissions rows misconceptions page single command export".split())
+    + " classroom cli"
 ).split()
 
 
