@@ -10,7 +10,9 @@ import hmac
 import json
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+
+from websockets import ConnectionClosed
 
 from wslab.sources import watch_sql
 
@@ -22,6 +24,11 @@ visitor = contextvars.ContextVar("visitor", default=None)
 
 
 async def handler(ws):
+    with suppress(ConnectionClosed):  # it will be cut
+        await serve(ws)
+
+
+async def serve(ws):
     global counter
     cart = []
     async for text in ws:
@@ -47,6 +54,11 @@ async def handler(ws):
                 "last_sequence": request["last_sequence"],
             }
             await ws.send(json.dumps(found))
+
+
+def first(ws, offered):
+    """Agree on what the client wants most."""
+    return next(iter(offered), None)
 
 
 def token_for(name):

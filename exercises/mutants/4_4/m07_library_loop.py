@@ -1,0 +1,46 @@
+"""4.4 accept-then-close: {n} connections in {t} s. A successful handshake does not yet mean success."""
+
+import asyncio
+import inspect
+import json
+import random
+
+from websockets import ConnectionClosed, connect
+
+
+def delays(rng, base=0.1, cap=5.0):
+    longest = min(base, cap)
+    while True:
+        yield rng() * longest
+        longest = min(2 * longest, cap)
+
+
+async def follow(url, topics, on_event, *, stop, sleep=asyncio.sleep, rng=random.random):
+    coming_back = asyncio.create_task(come_back(url, topics, on_event))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([coming_back, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (coming_back, stopping):
+            task.cancel()
+        await asyncio.wait([coming_back, stopping])
+    if not coming_back.cancelled():
+        coming_back.result()
+
+
+async def come_back(url, topics, on_event):
+    last = 0
+    async for ws in connect(url):
+        try:
+            await ws.send(json.dumps({"type": "subscribe", "topics": topics, "after": last}))
+            async for text in ws:
+                message = json.loads(text)
+                if message["type"] == "event" and message["seq"] > last:
+                    last = message["seq"]
+                    result = on_event(message)
+                    if inspect.isawaitable(result):
+                        await result
+        except ConnectionClosed:
+            pass
+        if ws.close_code in (4401, 4403):
+            return

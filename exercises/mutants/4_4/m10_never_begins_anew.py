@@ -1,0 +1,52 @@
+"""4.4 backoff: your client waited {waits} between its attempts; expected {others}, as rng() is 1.0. Double the wait after each attempt; begin anew after an event or a subscribed."""
+
+import asyncio
+import inspect
+import json
+import random
+
+from websockets import ConnectionClosed, InvalidHandshake, InvalidStatus, connect
+
+
+def delays(rng, base=0.1, cap=5.0):
+    longest = min(base, cap)
+    while True:
+        yield rng() * longest
+        longest = min(2 * longest, cap)
+
+
+async def follow(url, topics, on_event, *, stop, sleep=asyncio.sleep, rng=random.random):
+    coming_back = asyncio.create_task(come_back(url, topics, on_event, sleep, rng))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([coming_back, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (coming_back, stopping):
+            task.cancel()
+        await asyncio.wait([coming_back, stopping])
+    if not coming_back.cancelled():
+        coming_back.result()
+
+
+async def come_back(url, topics, on_event, sleep, rng):
+    last, waits = 0, delays(rng)
+    while True:
+        ws = None
+        try:
+            async with connect(url, close_timeout=0.5) as ws:
+                await ws.send(json.dumps({"type": "subscribe", "topics": topics, "after": last}))
+                async for text in ws:
+                    message = json.loads(text)
+                    if message["type"] == "event" and message["seq"] > last:
+                        last = message["seq"]
+                        result = on_event(message)
+                        if inspect.isawaitable(result):
+                            await result
+        except InvalidStatus as exc:
+            if exc.response.status_code in (401, 403):
+                return
+        except (OSError, InvalidHandshake, ConnectionClosed):
+            pass
+        if ws is not None and ws.close_code in (4401, 4403):
+            return
+        await sleep(next(waits))

@@ -1,0 +1,16 @@
+"""5.1 client frame: payload {x} is still masked; client-to-server frames carry a 4-byte key."""
+
+
+def frame_info(data):
+    if len(data) < 2:
+        raise ValueError("the frame is not complete")
+    fin, opcode = bool(data[0] & 0x80), data[0] & 0x0F
+    masked, length = bool(data[1] & 0x80), data[1] & 0x7F
+    longer = {126: 2, 127: 8}.get(length, 0)
+    start = 2 + longer
+    if longer:
+        length = int.from_bytes(data[2 : 2 + longer], "big")
+    if len(data) < start or len(data) < start + length:
+        raise ValueError("the frame is not complete")
+    payload = data[start : start + length]
+    return {"fin": fin, "opcode": opcode, "masked": masked, "length": length, "payload": payload}

@@ -1,0 +1,37 @@
+"""5.3 message: starts with a header line. Messages have no headers; the format was agreed in the handshake."""
+
+import json
+from xml.etree import ElementTree
+
+import defusedxml.ElementTree
+
+
+def to_xml(message):
+    root = ElementTree.Element("message")
+    for key, text in message.items():
+        ElementTree.SubElement(root, key).text = text
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def from_xml(raw):
+    return {child.tag: child.text or "" for child in defusedxml.ElementTree.fromstring(raw)}
+
+
+CODECS = {"kit.json.v1": (json.dumps, json.loads), "kit.xml.v1": (to_xml, from_xml)}
+
+
+async def format_handler(ws):
+    write, read = CODECS[ws.subprotocol]
+    async for raw in ws:
+        message = read(raw)
+        kind = ws.subprotocol.split(".")[1]
+        await ws.send(f"Content-Type: application/{kind}\n\n{write(message)}")
+
+
+def health(connection, request):
+    if request.path == "/healthz":
+        return connection.respond(200, "ok\n")
+
+
+def serve_kwargs():
+    return {"subprotocols": list(CODECS), "process_request": health}

@@ -1,0 +1,43 @@
+"""5.3 negotiated xml: a JSON-looking text "{...}" inside XML was parsed as JSON."""
+
+import json
+from xml.etree import ElementTree
+
+import defusedxml.ElementTree
+
+
+def to_xml(message):
+    root = ElementTree.Element("message")
+    for key, text in message.items():
+        ElementTree.SubElement(root, key).text = str(text)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def from_xml(raw):
+    if raw.startswith("{"):
+        return json.loads(raw)
+    root = defusedxml.ElementTree.fromstring(raw)
+    return {child.tag: value(child.text or "") for child in root}
+
+
+def value(text):
+    return json.loads(text) if text.startswith("{") else text
+
+
+CODECS = {"kit.json.v1": (json.dumps, json.loads), "kit.xml.v1": (to_xml, from_xml)}
+
+
+async def format_handler(ws):
+    write, read = CODECS[ws.subprotocol]
+    async for raw in ws:
+        message = read(raw)
+        await ws.send(write(message))
+
+
+def health(connection, request):
+    if request.path == "/healthz":
+        return connection.respond(200, "ok\n")
+
+
+def serve_kwargs():
+    return {"subprotocols": list(CODECS), "process_request": health}
