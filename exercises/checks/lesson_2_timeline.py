@@ -8,7 +8,7 @@ import time
 from websockets import connect
 
 from wslab import serve
-from wslab.judge import Wrong, behaviour
+from wslab.judge import Raised, Wrong, behaviour
 from wslab.recording import record
 from wslab.trace import DATA
 
@@ -82,10 +82,8 @@ async def nothing(answer):
         did = f"predict_timeline([], {mode!r})"
         try:
             order, seconds = await _predicted(answer, [], mode)
-        except Wrong:
-            raise
-        except Exception as exc:
-            saw = f"{type(exc).__name__}: {exc}"
+        except Raised as exc:
+            saw = str(exc)
         else:
             if order == [] and seconds == 0:
                 continue
@@ -113,8 +111,8 @@ async def _predicted(answer, delays, mode):
         order, seconds = list(order), float(seconds)
     except (TypeError, ValueError):
         raise Wrong(
-            f"2.1 result: your function returned {value!r}; it has to return two things: a list of ids and a "
-            "number of seconds.",
+            f"2.1 result: your function returned {value!r}; it has to return two things: a list of request numbers "
+            "and the seconds.",
             did=did,
             expected="(order, seconds)",
             saw=repr(value),

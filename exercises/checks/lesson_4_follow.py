@@ -17,7 +17,7 @@ from wslab.judge import Driver, NoAnswer, Raised, Wrong, behaviour
 from wslab.recording import record
 from wslab.trace import DATA, Kind
 
-WAIT_S, LOOK_S = 1.5, 0.005
+WAIT_S, LOOK_S = 3.0, 0.005
 SLOW_S = 0.02
 WITHIN_S = 15.0  # for a call that goes on until it is stopped
 LIVE, AWAY, AGAIN, LAST = 5, 3, 2, 6  # events while connected, during a break, sent once more, on the last connection
@@ -35,7 +35,7 @@ AWAY_ENDS = [
     "an event, then 1011",
 ]
 TRIES = 5
-STOP_S = 1.0
+STOP_S = 2.0
 
 
 class Client:
@@ -392,7 +392,7 @@ async def accept_then_close(answer):
     desk = Desk(script, Client(until=SIMULATED_S), subscribed=False)
     began = time.monotonic()
     async with _following(answer, desk) as (call, _):
-        await _until(lambda: call.done() or desk.client.clock >= SIMULATED_S or len(desk.times) > MANY, 2 * WAIT_S)
+        await _until(lambda: call.done() or desk.client.clock >= SIMULATED_S or len(desk.times) > MANY, WAIT_S)
         found, seconds = list(desk.times), desk.client.clock + time.monotonic() - began
     if len(found) > MOST:
         raise Wrong(
@@ -429,7 +429,7 @@ async def begins_anew(answer):
 
     desk = Desk(script, Client())
     async with _following(answer, desk, process_request=door) as (call, _):
-        await _until(lambda: call.done() or len(times) >= 6, 2 * WAIT_S)
+        await _until(lambda: call.done() or len(times) >= 6, WAIT_S)
         waits = [BASE_S, 2 * BASE_S, 4 * BASE_S, BASE_S, BASE_S]
         _judge_waits(call, list(times), waits, AWAY_ENDS)
 

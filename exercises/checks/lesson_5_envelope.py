@@ -196,9 +196,7 @@ async def read_numbers(answer):
     async with _post(answer) as (post, client):
         for number in NOT_JSON:
             raw = f'{{"v": 1, "type": "news", "body": [{number}]}}'
-            line = (
-                f"5.2 numbers: decode took {_short(number)}, expected bad_json: it is no JSON number, or none for you."
-            )
+            line = f"5.2 numbers: decode took {_short(number)}, expected bad_json: no number of JSON, or one too large."
             await _refused(post, client, raw, "bad_json", taken=line)
 
 

@@ -15,7 +15,7 @@ from websockets import ConnectionClosed
 from wslab.judge import Driver, NoAnswer, Wrong, behaviour
 from wslab.trace import DATA, Kind
 
-WAIT_S, LOOK_S = 1.0, 0.01
+WAIT_S, LOOK_S = 2.0, 0.01
 QUIET_S = 0.1  # so long nothing is said, where nobody came or left
 MAX_SIZE = 1000  # bytes that a message may have
 PING_S = 0.2  # keepalive: the interval, the time-out, and then the closing handshake

@@ -11,6 +11,7 @@ import json
 import math
 import random
 import secrets
+import time
 
 from websockets import ConnectionClosed
 
@@ -94,13 +95,15 @@ class Servers(Driver):
     """Three servers of the learner's, each with a `Sessions` of its own over one store."""
 
     async def open(self, store, now):
-        self.store, self.now = store, now
-        self.sessions = {name: self.made() for name in SERVERS}
+        self.sessions = {name: self.made(store, now) for name in SERVERS}
         for name, sessions in self.sessions.items():
             await self.serve(functools.partial(self.answers["cart_handler"], sessions=sessions), name=name)
 
-    def made(self):
-        return self.answers["Sessions"](self.store, TTL_S, self.now)
+    def made(self, store, now=time.monotonic):
+        return self.answers["Sessions"](store, TTL_S, now)
+
+    def session(self, name):
+        return self.sessions[name].open("ada")
 
     def load(self, name, token):
         return self.sessions[name].load(token)
@@ -120,8 +123,10 @@ class Servers(Driver):
         return await self.sessions[name].update(token, fn)
 
     async def tokens(self, number):
-        names = [SERVERS[turn % len(SERVERS)] for turn in range(number)]
-        return [await self.sessions[name].open("ada") for name in names]
+        """So many tokens, of three servers in turn; over a store beside them, where nothing has to cross."""
+        store = Store()
+        servers = [self.made(store) for _ in SERVERS]
+        return [await servers[turn % len(servers)].open("ada") for turn in range(number)]
 
     async def same_luck(self):
         """The first tokens of two servers that have just been started, with the same state of `random`."""
@@ -130,7 +135,7 @@ class Servers(Driver):
             found = []
             for _ in range(2):
                 random.seed(4711)
-                found.append(await self.made().open("ada"))
+                found.append(await self.made(Store()).open("ada"))
             return found
         finally:
             random.setstate(state)
@@ -388,7 +393,7 @@ def _judge_additions(items, found, together, answered):
 @behaviour("6.3", "another server writes in between: update begins again, and its change is made once")
 async def once(answer):
     async with _shop(answer) as shop:
-        [token] = await shop.driven.do("tokens", 1)
+        token = await shop.driven.do("session", SERVERS[0])
         for number, name in enumerate(SERVERS):
             item = f"item {number}"
             found = await shop.driven.do("add", name, token, item, shop.store._touch)

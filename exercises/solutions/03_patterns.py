@@ -36,9 +36,9 @@ from wslab import check, hint
 # | `"send the password with each request"` | `await tell(ws, user=user, password=password, request="notes")` |
 # | `"wait for HTTP 200"` | `while ws.response.status_code != 200: await asyncio.sleep(0.01)` |
 #
-# `url`, `user` and `password` are there from the beginning, and `token` is `None` then. `tell` is the helper of the lesson. Whoever asks for notes
-# without a token or a password is answered with `{"error": "unauthenticated"}`; a token in an address is accepted as well, as on many a
-# careless server.
+# `url`, `user` and `password` are there from the beginning, and `token` is `None` then. `tell` is the helper of the lesson. `await connect(url)`
+# opens a connection like `async with`, but does not close it. Whoever asks for notes without a token or a password is answered with
+# `{"error": "unauthenticated"}`; a token in an address is accepted as well, as on many a careless server.
 #
 # The function below returns the blocks, but they are mixed up, and **three of them do not belong there**. Put the lines in order, and delete those
 # three.

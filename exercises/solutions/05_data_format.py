@@ -175,7 +175,7 @@ check("5.2", encode, decode, Message, BadMessage)
 # A message is an object whose values are texts: `{"item": "jam"}` in JSON, `<message><item>jam</item></message>` in XML. A text may hold anything,
 # `<`, `&` or `{`, or nothing at all.
 #
-# - Who offers both formats gets JSON. Who offers neither, or no format, is refused with 400.
+# - Whoever offers both formats gets JSON. Whoever offers neither, or no format, is refused with 400.
 # - A plain HTTP `GET /healthz` is answered with 200 (lesson 3, section 3); every other plain GET gets 426, as without you.
 # - XML that strangers send is read with `defusedxml` (section 6).
 #

@@ -182,7 +182,7 @@ check("6.2", Presence)
 # | `await sessions.load(token)` | the session, a dictionary with at least `"user"` and `"cart"`; `None` if there is none, or if it has expired |
 # | `await sessions.update(token, fn)` | saves `fn(session)`, which is the changed session, and returns it; `None` as above. If another server has written in the meantime, begin anew: read again, call `fn` again. What is saved holds the change once |
 #
-# Who writes in vain, waits a random while before the next attempt, and longer each time (lesson 4, section 8).
+# Whoever writes in vain waits a random while before the next attempt, and longer each time (lesson 4, section 8).
 #
 # | client | server |
 # |---|---|

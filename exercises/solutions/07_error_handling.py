@@ -300,7 +300,7 @@ check("7.4", next_step)
 # - A wrong server lets the text of the exception out, somewhere.
 #
 # Your test is tested on twelve servers, six right and six wrong. The score is the share of right servers that it accepts times the share of wrong ones
-# that it rejects: who always says the same has 0. 100 passes.
+# that it rejects: whoever always says the same has 0. 100 passes.
 #
 # What the check looks at: which servers your test accepts, and which it rejects.
 

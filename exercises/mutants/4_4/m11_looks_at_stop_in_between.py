@@ -1,4 +1,4 @@
-"""4.4 stop: your client waits for {what}, and 1 s after stop.set() it still does."""
+"""4.4 stop: your client waits for {what}, and 2 s after stop.set() it still does."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""5.2 numbers: decode took '1e999', expected bad_json: it is no JSON number, or none for you."""
+"""5.2 numbers: decode took '1e999', expected bad_json: no number of JSON, or one too large."""
 
 import json
 
