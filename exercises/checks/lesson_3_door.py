@@ -127,7 +127,8 @@ async def admitted(answer):
                     saw=visit.saw,
                     where=_answered,
                 )
-            await _judge_status(door, visit, "valid token", 101)
+            kept = " What stands behind the word Bearer is the token: compare it as it came, upper and lower case too."
+            await _judge_status(door, visit, "valid token", 101, kept)
             if visit.user != user:
                 raise Wrong(
                     f"3.2 user: the handler found {visit.user!r} in connection.user, and the token belongs to "

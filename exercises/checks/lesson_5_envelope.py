@@ -263,9 +263,10 @@ async def _decoded(post, client, raw, raised=""):
         ) from None
     if "other" in said:
         raise Wrong(
-            f"5.2 message: {did} returned {said['other']}; it has to return a Message with type, id, meta and body.",
+            f"5.2 message: {did} returned {said['other']}; it has to return a Message with type, id, meta and body, or "
+            "to raise BadMessage.",
             did=did,
-            expected="a Message",
+            expected="a Message, or BadMessage raised",
             saw=said["other"],
             where=_sent(raw),
         )

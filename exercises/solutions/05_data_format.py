@@ -79,7 +79,8 @@ check("5.1", frame_info)
 #
 # Write the two functions between your program and the wire: `encode` makes a text of a message, `decode` makes a message of what has arrived,
 # or says what is wrong with it. Whoever calls `decode` shall never meet another exception than `BadMessage`. The two classes are given:
-# `message.body` is a part of a message, `exc.code` the code of an exception.
+# `Message(type, id, meta, body)` makes a message, and `message.body` is a part of it; `raise BadMessage("not_text")` ends `decode` with such an
+# exception, and `exc.code` is its code.
 #
 # `encode(type, body=None, *, id=None, meta=None)` returns the envelope of section 5 as a JSON text, with the five keys `v` (always 1), `type`,
 # `id`, `meta` and `body`. A body with `NaN` or infinity in it is no JSON: then `encode` raises `ValueError`. (Behind the `*` parameters have to

@@ -1,4 +1,4 @@
-"""5.2 message: {did} returned {x}; it has to return a Message with type, id, meta and body."""
+"""5.2 message: {did} returned {x}; it has to return a Message with type, id, meta and body, or to raise BadMessage."""
 
 import json
 import math
