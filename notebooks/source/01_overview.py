@@ -68,7 +68,8 @@ for statement in "PRAGMA journal_mode = WAL", "CREATE TABLE notes (key TEXT PRIM
 
 # %% [markdown]
 # The server keeps notes. A client sends `save milk two bottles` or `load milk`. The five comments name the five jobs of every handler in this
-# course. `asyncio.to_thread(ask, ...)` runs `ask(...)` on a thread, so that the loop can serve others while the database works.
+# course. `asyncio.to_thread(ask, ...)` runs `ask(...)` on a thread, so that the loop can serve others while the database works. (`*value`
+# is a list of the words that are left: `["two bottles"]`, or `[]` where nothing follows the key.)
 
 
 # %%
@@ -113,7 +114,7 @@ recording
 #
 # - **1 and 2** are the *opening handshake*: the client asks over HTTP for a WebSocket, and the server agrees with `101 Switching Protocols`. It happens
 #   once.
-# - **3 to 11** are *messages*, and below each of them the SQL statement that it caused.
+# - **3 to 11** are three *messages* with their answers and, between message and answer, the SQL statement that the message caused.
 # - The two `CLOSE` arrows are the *closing handshake*, one in each direction, and then TCP ends.
 #
 # So the one arrow `Client ───▶ Server` of the overview is this whole strip: a connection with a beginning, a middle and an end.
@@ -182,7 +183,8 @@ bars(sizes, title="The handshake is paid for once, a message costs almost nothin
 # ## 3 What the overview does not show
 #
 # Now with **two** clients. When one saves a note, the server tells everybody who is connected. `broadcast` sends one message to many
-# connections; it is a plain function, without `await`.
+# connections; it is a plain function, without `await`. What stands under `finally` is done however the handler ends: nobody who has left
+# stays in the set.
 
 # %%
 connected = set()
@@ -345,7 +347,8 @@ reveal("p1.2", blocked.observed(), bob_seconds=bob_seconds)
 # ## 5 Four ways to hear the news
 #
 # Push is older than WebSocket. HTTP has three ways to imitate it or to do it. Here all four get the same news, three pieces, and you see what each
-# way costs. The news: `publish` adds a piece, `after(number)` waits for the pieces from that number on.
+# way costs. The news: `publish` adds a piece, `async for text in after(number)` waits for the
+# pieces from that number on. (How the two do it is of no importance here.)
 
 # %%
 news = []
@@ -409,7 +412,7 @@ with record(site) as polling:
 polling
 
 # %% [markdown]
-# Nine requests for three pieces of news; six of the answers are empty lists. Ask less often, and the news are old when they come.
+# Nine requests for three pieces of news; six of the answers are empty lists. Ask less often, and the news is old when it comes.
 
 # %% [markdown]
 # **Long-polling:** the client asks, and the server does not answer until it has something to say. Then the client asks again.
@@ -501,7 +504,7 @@ bars(
 # So when is WebSocket **not** the choice?
 #
 # - The client asks rarely, and nothing happens in between: plain HTTP. It can be cached, and every proxy knows it.
-# - News go one way, from the server to the client: server-sent events are simpler, and a browser's `EventSource` connects again by itself
+# - News goes one way, from the server to the client: server-sent events are simpler, and a browser's `EventSource` connects again by itself
 #   (HTML standard, section *Server-sent events*).
 # - Both may speak at any time, often, and soon: that is what WebSocket is for.
 

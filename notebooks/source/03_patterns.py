@@ -366,8 +366,6 @@ reveal("p3.1", dismissed, after_line=line, after_number=number)
 # Standard*, "Feedback from the protocol"). A 4401 *after* the 101 it can read.
 #
 # </details>
-#
-# **Your turn.** In exercise [3.2 The door](../exercises/03_patterns.ipynb) you build a stricter one.
 
 # %% [markdown]
 # ## 4 What a browser can send
@@ -467,6 +465,8 @@ origins
 #
 # This protects Ada from foreign pages. It does not protect the server from programs: they write whatever Origin they like, as our function
 # `page` does.
+#
+# **Your turn.** In exercise [3.2 The door](../exercises/03_patterns.ipynb) you build a door that looks at both, token and `Origin`.
 
 # %% [markdown]
 # ## 5 When the token runs out

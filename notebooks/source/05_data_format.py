@@ -30,7 +30,7 @@ from wslab import charts, predict, record, reveal, running_servers, seed, serve,
 # %% [markdown]
 # ## Before you start: three questions from memory
 #
-# Do not look them up. A client sends its requests all at once. The server is *sequential*; a request without work it answers with an error
+# Do not look them up. A client sends its requests all at once. The server is *sequential*; it answers a request without work with an error
 # message. When all are answered, the token has run out, and the server closes with 4401. The cell below shows your requests.
 #
 # 1. How many seconds from the first request until the last answer? (lesson 2)

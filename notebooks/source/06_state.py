@@ -248,12 +248,10 @@ reveal("e6.1", losses.without("Database", "Log"), **seen)
 #
 # </details>
 #
-# **Your turn.** Exercise [6.1 What survives?](../exercises/06_state.ipynb) asks this of eight variables. Do it now, or read on and come back.
-#
 # ## 3 Any server will do
 #
 # Now three servers, each a process, behind a load balancer (Caddy) that deals connections *round robin*: one, two, three, one, … If Caddy is not
-# installed on your computer, the next line says so, and you will see recordings that were made elsewhere.
+# installed on your computer, the next cell says so, and you will see recordings that were made elsewhere.
 
 # %%
 engines = available()
@@ -312,6 +310,9 @@ for cart in ("cart: tea", "cart: tea champagne"):
 
 # %% [markdown]
 # Any server that has the key can check it, and none has to remember anything. The client still *reads* what it carries: a signature hides nothing.
+#
+# **Your turn.** Exercise [6.1 What survives?](../exercises/06_state.ipynb) asks of eight things what section 2 asked of three. Do it now, or read
+# on and come back.
 #
 # ## 4 One in three
 #
@@ -531,7 +532,7 @@ reveal("p6.2", race, ada=told(race, "Ada"), bob=told(race, "Bob"), stored=get("S
 #
 # </details>
 #
-# **The repair:** each value has a version. Who writes says which version was read, and the store writes only if that is still the current one. If
+# **The repair:** each value has a version. Whoever writes says which version was read, and the store writes only if that is still the current one. If
 # not, the server reads again. This is called *compare and set*. (`rowcount` says how many rows a statement has changed.)
 
 
@@ -744,7 +745,7 @@ reveal("e6.5", picture, **costs)
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
-# *More efficient* is about the line that stays flat: with a session only the news are sent, `add tea` in 13 bytes, however full the cart is. The
+# *More efficient* is about the line that stays flat: with a session only what is new is sent, `add tea` in 13 bytes, however full the cart is. The
 # stateless request carries the cart, 4 bytes more for each tea (and once 2 bytes more: over 125 bytes the header is longer). For a cart that is
 # nothing; for a document it is.
 #

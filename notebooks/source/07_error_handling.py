@@ -309,8 +309,8 @@ def shop_with(tell):
 
 
 # %% [markdown]
-# Two ways to tell. The first waits for `notify`. The second makes a task of it, **keeps** the task until it is done (the loop itself holds tasks only
-# weakly, says the Python documentation of `create_task`), and **looks at its errors**: nobody else will.
+# Two ways to tell. The first waits for `notify`. The second makes a task of it, **keeps** the task in a set until it is done (Python may throw a
+# task away that nobody keeps: Python documentation, `create_task`), and **looks at its errors**: nobody else will.
 
 # %%
 alerts = set()
@@ -453,7 +453,7 @@ print(*told, sep="\n")
 #
 # **The repair.** Errors of one kind are counted while a *window* is open; then one alert goes out with the number. And it is built from what
 # may leave the server: a short list of harmless things. (The other way round, crossing out what is secret, fails with the first secret that you
-# forgot.) Who needs more looks the `error_id` up in the log.
+# forgot.) Whoever needs more looks the `error_id` up in the log.
 
 # %%
 counted = Counter()
@@ -681,7 +681,7 @@ reveal("e7.6", blocked, close_code=seen[3], sent=seen[2])
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
 # The same codes as with the black hole: to Bob's library a server that stands still and a server that is gone look alike. Its close frame,
-# **arrow 6**, says *keepalive ping timeout*. The server's answer (**arrow 8**) came too late: who has given up a connection must not listen to it
+# **arrow 6**, says *keepalive ping timeout*. The server's answer (**arrow 8**) came too late: whoever has given up a connection must not listen to it
 # any more (RFC 6455, 7.1.7). Bob did nothing wrong; Ada's coffee threw him out.
 #
 # The cure: `await`, or `asyncio.to_thread(...)` for what cannot be awaited.

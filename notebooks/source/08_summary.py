@@ -122,7 +122,7 @@ reveal("p8.1", architecture, ada=to_ada, bob=len(texts) - to_ada)
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the picture shows</summary>
 #
-# Two for Ada: the news, which go to everybody, and the answer, which carries her `id`. One for Bob: the news. Request and response are an agreement between
+# Two for Ada: the news, which goes to everybody, and the answer, which carries her `id`. One for Bob: the news. Request and response are an agreement between
 # two programs; the connection itself knows only messages, in both directions, at any time.
 #
 # </details>
