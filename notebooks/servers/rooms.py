@@ -1,4 +1,4 @@
-"""The servers of lesson 4. Each of them runs in several processes at once, which share nothing but what is written here."""
+"""The servers of lesson 4. Each runs in several processes at once, and a process shares none of its variables."""
 
 import os
 
@@ -20,14 +20,14 @@ async def room(ws):
     members.add(ws)  # 1 accept
     try:
         async for text in ws:  # 2 read
-            broadcast(members, text)  # 3 decide: for everybody, 4 answer
+            broadcast(members, text)  # 3 decide: it is for everybody; 4 answer
     finally:
         members.discard(ws)  # 5 clean up
 
 
 async def join():
     global backplane
-    backplane = await nats.connect(os.environ["WSLAB_BACKPLANE"])
+    backplane = await nats.connect(os.environ["WSLAB_BACKPLANE"], reconnect_time_wait=0.1, max_reconnect_attempts=-1)
     await backplane.subscribe("room", cb=deliver)
     await backplane.flush()
 
@@ -40,7 +40,7 @@ async def shared_room(ws):
     members.add(ws)  # 1 accept
     try:
         async for text in ws:  # 2 read
-            await backplane.publish("room", text.encode())  # 3 decide: for everybody, on all servers
+            await backplane.publish("room", text.encode())  # 3 decide: it is for everybody, on all servers
     finally:
         members.discard(ws)  # 5 clean up
 
