@@ -3,7 +3,7 @@
 Lessons (`notebooks/source/*.py`) are executed and stored with their outputs. Exercises (`exercises/solutions/*.py`)
 lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun. Pristine copies go to
 `wslab/pristine/`. A notebook in which only PNG bytes would change is left untouched. The name `texts` stands for
-`wslab/locale/wslab.pot`, which lists the texts of the kit for translators.
+`wslab/locale/wslab.pot`, which lists the texts of the kit for translators, `index` for `exercises/README.md`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ LESSONS = ROOT / "notebooks" / "source"
 SOLUTIONS = ROOT / "exercises" / "solutions"
 PRISTINE = ROOT / "wslab" / "pristine"
 TEXTS = ROOT / "wslab" / "locale" / "wslab.pot"
+INDEX = ROOT / "exercises" / "README.md"
 README_LESSON = "02_request_response"
 README_PICTURE = ROOT / "notebooks" / "recordings" / "readme.png"
 TEXTS_HEAD = r"""# The texts of the kit that a learner meets. Made by notebooks/build.py; see CONTRIBUTING.md.
@@ -40,6 +42,18 @@ msgstr ""
 "Content-Type: text/plain; charset=UTF-8\n"
 "Content-Transfer-Encoding: 8bit\n"
 
+"""
+INDEX_HEAD = """<!-- Made by notebooks/build.py from exercises.toml: do not edit. -->
+# Exercises
+
+{all} exercises, one notebook for each lesson. Change the cell with the function, run it, run the cell with `check`
+below it. `hint("2.1")` helps in three steps; `wslab check 2` grades what you saved.
+
+● is the core path to the checkpoint: {core} exercises, about {minutes} minutes. The others go further.
+★ recognise, ★★ complete or repair, ★★★ build.
+
+| | exercise | lesson | the idea that it trains | minutes | |
+|---|---|---|---|---|---|
 """
 SAYING = {"say": 1, "later": 1, "say_many": 2}  # functions of wslab.errors, and how many texts each is given
 SEED = "1"
@@ -200,6 +214,12 @@ def main(names: list[str]) -> None:
         if written:
             TEXTS.write_text(current, "utf-8", newline="\n")
         _report(written, TEXTS)
+    if "index".startswith(chosen):
+        page = index()
+        written = not INDEX.exists() or INDEX.read_text("utf-8") != page
+        if written:
+            INDEX.write_text(page, "utf-8", newline="\n")
+        _report(written, INDEX)
     for source in sorted(LESSONS.glob("*.py")):
         if source.stem.startswith(chosen):
             notebook = lesson(source, recordings=README_PICTURE.parent)
@@ -224,6 +244,19 @@ def texts() -> str:
     out = io.BytesIO()
     write_po(out, found, width=120, omit_header=True, sort_by_file=True, include_lineno=False)
     return TEXTS_HEAD + out.getvalue().decode("utf-8")
+
+
+def index() -> str:
+    """All exercises on a page, from `exercises.toml`: which lesson each belongs to, and the idea that it trains."""
+    entries = tomllib.loads((ROOT / "exercises" / "exercises.toml").read_text("utf-8"))
+    core = [entry["minutes"] for entry in entries.values() if entry["core"]]
+    rows = [
+        f"| {'●' if entry['core'] else ''} | [**{number}** {entry['title']}]({entry['lesson']}.ipynb) "
+        f"| [{int(entry['lesson'][:2])}](../notebooks/{entry['lesson']}.ipynb) | {entry['idea']} "
+        f"| {entry['minutes']} | {'★' * entry['difficulty']} |\n"
+        for number, entry in entries.items()
+    ]
+    return INDEX_HEAD.format(all=len(entries), core=len(core), minutes=sum(core)) + "".join(rows)
 
 
 def said(source: str) -> list[tuple[int, str | tuple[str, ...]]]:

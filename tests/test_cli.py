@@ -71,6 +71,8 @@ def test_check_as_data_and_for_the_next_hint(checkout):
     failed = json.loads(wslab(checkout, "check", "0.2", "--json").stdout)
     assert [row["verdict"] for row in failed["exercises"]] == ["failed"] and not failed["passed"]
     assert "Your last check said: 0.2 closed" in wslab(checkout, "hint").stdout
+    rows = {line.split()[0]: line.split()[1:3] for line in wslab(checkout, "progress").stdout.splitlines() if line}
+    assert (rows["2.2"], rows["0.2"], rows["2.1"]) == (["passed", "-"], ["-", "1"], ["-", "-"])
 
 
 def test_check_shows_the_recording_of_what_failed(checkout):

@@ -589,6 +589,21 @@ asyncio.run(main())
     assert note == f"scaled down to {opened} of 1,000 connections: a program may not open more files here"
 
 
+async def test_fewer_connections_by_the_environment(monkeypatch):
+    """Where WSLAB_CONNECTIONS is set there are no more than that, and the crowd says so."""
+    monkeypatch.setenv("WSLAB_CONNECTIONS", "3")
+
+    async def handler(ws):
+        await ws.wait_closed()
+
+    server = await serve(handler, tap=False)
+    crowd = await open_idle(server.url, 5)
+    await crowd.close()
+    await server.stop()
+    assert crowd.opened == 3
+    assert crowd.note == "scaled down to 3 of 5 connections: WSLAB_CONNECTIONS allows no more"
+
+
 # Progress -----------------------------------------------------------------------------------------------
 
 

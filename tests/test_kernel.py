@@ -24,7 +24,7 @@ async def echo(ws):
 
 
 class Kernel:
-    """A kernel in which cells are run as a notebook would, from a distance."""
+    """A kernel in the lessons' folder, in which cells are run as a notebook would, from a distance."""
 
     def __init__(self, tmp_path):
         env = os.environ | {
@@ -33,7 +33,7 @@ class Kernel:
             "WSLAB_EXERCISES": str(EXERCISES),
             "WSLAB_SEED": build.SEED,
         }
-        self.manager, self.client = start_new_kernel(env=env, cwd=str(tmp_path))
+        self.manager, self.client = start_new_kernel(env=env, cwd=str(ROOT / "notebooks"))
 
     def start(self, code):
         """Begin to run a cell; returns the message id."""

@@ -67,6 +67,37 @@ def test_replacing_keeps_the_old_file_where_the_disk_refuses(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_changes_of_two_processes_wait_for_each_other(folder):
+    """While one process changes something, another one waits, and sees what the first has written."""
+    code = (
+        "from wslab import state\nprint(flush=True)\nwith state.changing('n') as kept: kept['seen'] = kept.get('first')"
+    )
+    with state.changing("n") as kept:
+        root = Path(state.__file__).parents[1]
+        other = subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE)
+        other.stdout.readline()
+        kept["first"] = 1
+    other.stdout.close()
+    assert other.wait(10) == 0
+    assert state.read("n") == {"first": 1, "seen": 1}
+
+
+def test_backup_is_the_file_as_it_was(tmp_path, monkeypatch):
+    """A dated copy lies beside the file, also where the disk knows no links; a later change does not reach it."""
+    path = tmp_path / "work.ipynb"
+    path.write_bytes(b"\xff old")
+    first = state.back_up(path)
+
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    second = state.back_up(path)
+    state.replace_file(path, "new")
+    assert [first.read_bytes(), second.read_bytes(), path.read_bytes()] == [b"\xff old", b"\xff old", b"new"]
+    assert first != second and first.name.startswith("work.backup-") and first.suffix == ".ipynb"
+
+
 def test_kill_at_any_moment_leaves_a_whole_file(tmp_path):
     """Killed ten times at different moments, the file is always one of the two texts, whole."""
     path = tmp_path / "work.json"

@@ -9,11 +9,12 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from . import remote, state
+from . import remote
 from .bench import Bench
 from .catalogue import checks, entry, folder, load_behaviours, names
 from .errors import LabError, say
 from .judge import Verdict, judge
+from .progress import failed, next_hint, remember
 from .remote import Sealed
 from .report import NotSolved, Report
 
@@ -51,8 +52,7 @@ def check(exercise: str, *answers: Any) -> Report | Sealed:
             raise NotSolved(sealed)
         return sealed
     report = Report(judge(exercise, bench, entry(exercise)["limit_s"]))
-    wrong = report.verdict.wrong
-    remember(exercise, wrong.line if wrong is not None else "")
+    remember(exercise, report.line)
     if not report.verdict.passed:
         _show_recording(report.verdict)
         raise NotSolved(report)
@@ -61,17 +61,13 @@ def check(exercise: str, *answers: Any) -> Report | Sealed:
 
 def hint(exercise: str | None = None) -> Hint:
     """The next of three hints for `exercise`; without an id for the exercise that failed last."""
-    seen = state.read("hints")
+    last = ""
     if exercise is None:
-        failed = state.read("progress").get("failed")
-        if not failed:
+        exercise, last = failed()
+        if not exercise:
             raise LabError(say('there is no failed check to look at: name an exercise, as in hint("2.1")'))
-        exercise, last = str(failed["exercise"]), str(failed["line"])
-    else:
-        last = ""
     steps = [str(text) for text in entry(exercise)["hints"]]
-    step = min(int(seen.get(exercise, 0)), len(steps) - 1)
-    state.write("hints", {**seen, exercise: step + 1})
+    step = next_hint(exercise, len(steps))
     faded = ""
     if step == len(steps) - 1:
         path = folder() / "faded" / f"{exercise.replace('.', '_')}.py"
@@ -97,18 +93,6 @@ class Hint:
         if self.faded:
             out += ["", say("A version with open places to start from; the same check judges it:"), "", self.faded]
         return "\n".join(out)
-
-
-def remember(exercise: str, line: str) -> None:
-    """Keep that `exercise` has passed, or the feedback `line` that it got instead."""
-    progress = state.read("progress")
-    if not line:
-        progress.setdefault("passed", {})[exercise] = True
-        if (progress.get("failed") or {}).get("exercise") == exercise:
-            progress.pop("failed")
-    else:
-        progress["failed"] = {"exercise": exercise, "line": line}
-    state.write("progress", progress)
 
 
 def _show_recording(verdict: Verdict) -> None:

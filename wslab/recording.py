@@ -155,6 +155,7 @@ class Recording(Shown):
         """Who is connected to whom, as boxes and lines with counts; clients stand left."""
         from .pictures import boxes
 
+        title = title or self.title
         return Picture(
             boxes.png(self.trace, title=title), boxes.text(self.trace, title=title), boxes.narrate(self.trace)
         )
@@ -183,6 +184,7 @@ class Recording(Shown):
         from .pictures import paths, paths_png
 
         told = paths.paths(self.trace, failed or paths.is_error)
+        title = title or self.title
         return Picture(paths_png.png(told, title=title), paths.text(told, title=title), paths.narrate(told))
 
     def save(self, path: str | Path) -> None:

@@ -77,12 +77,13 @@ class Relay:
             if side is not None:
                 side.flush()
 
-    def wait_for_bytes(self, idle_s: float | None) -> None:
-        """From now on wait at most `idle_s` seconds for the next byte."""
+    def wait_for_bytes(self, idle_s: float | None, halves: int = 2) -> None:
+        """From now on wait `idle_s` seconds for the next byte, in two halves: a loop that stood still is no silence."""
         self.idle_s = idle_s
         if self._timeout is not None:
             self._timeout.cancel()
-        self._timeout = None if idle_s is None else asyncio.get_running_loop().call_later(idle_s, self.cut)
+        then = (self.wait_for_bytes, idle_s, 1) if halves == 2 else (self.cut,)
+        self._timeout = None if idle_s is None else asyncio.get_running_loop().call_later(idle_s / 2, *then)
 
     def cut(self) -> None:
         """Reset both sides; what is held back still goes through."""

@@ -54,6 +54,14 @@ class Report:
             out.append(f"{number}  {text}")
         return "\n".join(out)
 
+    @property
+    def line(self) -> str:
+        """The feedback that a hint without an id comes back to; an empty text where there is nothing to say."""
+        if self.verdict.passed:
+            return ""
+        wrong = self.verdict.wrong
+        return wrong.line if wrong is not None else self.text.splitlines()[0]
+
 
 class NotSolved(LabError):
     """An exercise is not solved yet. Shown as its report, without a traceback."""

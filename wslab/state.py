@@ -13,12 +13,16 @@ import os
 import secrets
 import sys
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+WAIT_S = 2.0
 
 
 def folder() -> Path:
@@ -72,16 +76,70 @@ def write(name: str, value: dict[str, Any]) -> None:
         replace_file(folder() / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1))
 
 
+@contextmanager
+def changing(name: str) -> Iterator[dict[str, Any]]:
+    """Let what is kept under `name` be changed in place; other processes that want to change something wait for it."""
+    with _alone():
+        value = read(name)
+        yield value
+        write(name, value)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time; whoever dies makes way, and nobody is waited for longer than `WAIT_S`."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            file = stack.enter_context(open(folder() / ".lock", "a+b"))
+            deadline = time.monotonic() + WAIT_S
+            while not _locked(file.fileno()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        yield  # closing the file gives way
+
+
+def _locked(file: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def back_up(path: Path) -> Path:
+    """Keep the file at `path` under a dated name beside it, whole at any moment; returns that name.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    backup = path.with_name(f"{path.stem}.backup-{datetime.now():%Y-%m-%d-%H%M%S-%f}{path.suffix}")
+    try:
+        os.link(path, backup)  # the file itself, so that not even what is written to it now is lost
+    except OSError:
+        _replace(backup, path.read_bytes())
+    return backup
+
+
 def replace_file(path: Path, text: str) -> None:
     """Write `text` to `path` so that at any moment the file is the former or the new one, whole.
 
     Raises:
         OSError: If the folder cannot be written; the file is untouched.
     """
+    _replace(path, text.encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

@@ -105,7 +105,11 @@ class Client(asyncio.Protocol):
 
 
 def room(wanted: int) -> int:
-    """Raise this process's limit of open files as far as `wanted` connections need; returns how many it allows."""
+    """Raise this process's limit of open files as far as `wanted` connections need; returns how many it allows.
+
+    Never more than WSLAB_CONNECTIONS says, where that is set, for computers that many people share.
+    """
+    wanted = min(wanted, int(os.environ.get("WSLAB_CONNECTIONS") or wanted))
     try:
         import resource
     except ImportError:  # Windows has no such limit

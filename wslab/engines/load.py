@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 import shutil
 import sys
 import time
@@ -89,13 +90,14 @@ class Crowd:
             share = answer.get("progress", 0) / max(1, self.wanted)
             progress(share, say("{count:,} connections open", count=answer.get("progress", 0)))
         self.opened, self.seconds = answer["opened"], answer["seconds"]
-        self.memory_bytes = psutil.Process().memory_info().rss - before
+        self.memory_bytes = max(0, psutil.Process().memory_info().rss - before)  # it may have shrunk elsewhere
         if self.opened < self.wanted:
+            limited = say("WSLAB_CONNECTIONS allows no more") if os.environ.get("WSLAB_CONNECTIONS") else ""
             self.note = say(
                 "scaled down to {opened:,} of {wanted:,} connections: {reason}",
                 opened=self.opened,
                 wanted=self.wanted,
-                reason=answer["error"] or say("a program may not open more files here"),
+                reason=answer["error"] or limited or say("a program may not open more files here"),
             )
 
     async def broadcast(self, send: Callable[[], Any]) -> list[float]:

@@ -13,7 +13,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar
 
@@ -59,13 +59,13 @@ class Descendants:
         self._seen = {process for process in found if _alive(process)}
         return self._seen
 
-    async def end(self) -> int:
-        """End all of them; returns how many there were."""
+    async def end(self, keep: Collection[psutil.Process | None] = ()) -> int:
+        """End all of them but `keep`; returns how many there were."""
         ended: set[psutil.Process] = set()
         deadline = time.monotonic() + END_S
         while time.monotonic() < deadline:
             alive = self.look() | {process for process in psutil.process_iter() if _marked(process, self._mark)}
-            alive = {process for process in alive if _alive(process)}
+            alive = {process for process in alive if process not in keep and _alive(process)}
             if not alive:
                 break
             ended |= alive

@@ -44,24 +44,34 @@ class Expected:
 
 
 class Desk:
-    """The judge of one run; `verdicts` is its own record, by exercise."""
+    """The judge of one run: of the exercises in `expected`; `verdicts` is its own record, by exercise."""
 
-    def __init__(self, expected: Mapping[str, Expected], limits: Mapping[str, float]) -> None:
+    def __init__(
+        self, expected: Mapping[str, Expected] | None = None, limits: Mapping[str, float] | None = None
+    ) -> None:
         self.verdicts: dict[str, Verdict] = {}
-        self._expected, self._limits = expected, limits
+        self.expected, self.limits = expected or {}, limits or {}
         self._key = secrets.token_urlsafe(16)
         self._server: Server | None = None
 
     async def __aenter__(self) -> Desk:
-        self._server = await serve(
-            self._judge, HOST, 0, max_size=MAX_BYTES, ping_interval=None, compression=None, close_timeout=0.5
-        )
+        await self.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
+        await self.close()
+
+    async def open(self) -> None:
+        """Listen, on a free port."""
+        self._server = await serve(
+            self._judge, HOST, 0, max_size=MAX_BYTES, ping_interval=None, compression=None, close_timeout=0.5
+        )
+
+    async def close(self) -> None:
+        """End every conversation and free the port."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
 
     @property
     def address(self) -> str:
@@ -72,7 +82,7 @@ class Desk:
     async def _judge(self, ws: ServerConnection) -> None:
         assert ws.request is not None
         _, key, exercise, *_ = [*ws.request.path.split("/"), "", ""]
-        if not secrets.compare_digest(key.encode(), self._key.encode()) or exercise not in self._expected:
+        if not secrets.compare_digest(key.encode(), self._key.encode()) or exercise not in self.expected:
             return
         case = Case(exercise)
         outgoing: asyncio.Queue[str] = asyncio.Queue()
@@ -80,14 +90,14 @@ class Desk:
         talking = [asyncio.create_task(_send(ws, outgoing)), asyncio.create_task(_receive(ws, case))]
         verdict = Verdict(exercise)
         try:
-            await judge_case(case, verdict, self._limits[exercise])
+            await judge_case(case, verdict, self.limits[exercise])
         except Gone:  # the kernel has ended, or has spoken nonsense
             return
         finally:
             for task in talking:
                 task.cancel()
         self.verdicts[exercise] = verdict
-        text = self._expected[exercise].text if verdict.passed else Report(verdict).text
+        text = self.expected[exercise].text if verdict.passed else Report(verdict).text
         case.peer.tell("verdict", verdict.passed, text)
         with suppress(ConnectionClosed):
             while not outgoing.empty():

@@ -14,7 +14,7 @@ from .. import catalogue
 from ..errors import say
 from .desk import Expected
 from .rebuild import Answers, Planned, answers, read, rebuild
-from .run import Seen, run
+from .run import Seen, Session, run
 from .verdict import Grade, Outcome, decide, failure
 
 STARTS = 2  # a kernel may find its ports taken, but not twice
@@ -22,9 +22,19 @@ PRISTINE = Path(__file__).parent.parent / "pristine" / "exercise"
 
 
 async def grade(
-    path: Path, wanted: Collection[str], progress: Callable[[str], None] = lambda cell: None
+    path: Path,
+    wanted: Collection[str],
+    progress: Callable[[str], None] = lambda cell: None,
+    *,
+    session: Session | None = None,
 ) -> list[Grade]:
     """Grade the exercises `wanted` of the notebook at `path`, in the order of the notebook.
+
+    Args:
+        path: The saved notebook.
+        wanted: Exercises of that notebook.
+        progress: Told each cell that begins.
+        session: Where the notebook is run; in one of its own, cold, without.
 
     Raises:
         Unreadable: If the file is no notebook.
@@ -47,7 +57,7 @@ async def grade(
         expected = {exercise: Expected.fresh(exercise) for exercise in open_}
         reports = {exercise: expected[exercise].text for exercise in open_}
         notebook, plan = rebuild(pristine, sources, reports, limits)
-        seen = await run(notebook, plan, expected, limits, progress)
+        seen = await (session.run if session else run)(notebook, plan, expected, limits, progress)
         return _decide(open_, plan, seen), _guilty(plan, seen)
 
     starts = 0
@@ -74,7 +84,7 @@ def _decide(open_: Sequence[str], plan: Sequence[Planned], seen: Seen) -> dict[s
         cells = cells[: 1 + max(i for i, cell in enumerate(cells) if cell.startswith("check-"))]
         decided = decide(exercise, cells, seen.ran, seen.verdicts.get(exercise))
         if decided is not None:
-            decided.left_behind = seen.left_behind
+            decided.left_behind, decided.ahead = seen.left_behind, seen.ahead
             out[exercise] = decided
     return out
 
@@ -92,6 +102,7 @@ def _repair(problem: str, path: Path) -> str:
 
 def _explained(grade: Grade, found: Answers) -> Grade:
     """Say so where a name is missing that the learner defined in another cell, of which nothing is kept."""
+    grade.tried = found.sources.get(grade.exercise) != found.stubs[grade.exercise]
     for name in re.findall(r"name '(\w+)' is not defined", grade.text):
         if name in found.elsewhere:
             line = say("`{name}` is defined outside the answer cell: move it in", name=name)

@@ -19,10 +19,16 @@ from typing import Any
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 
 NAME = "wslab-grading"
 SILENT = "wslab.grading.silent.Silent"
+FIRST = (
+    "__import__('wslab')"  # what every notebook of the kit imports: a kernel that waits has it loaded; defines no name
+)
 NOT_STARTED = "not started"
 LOOK_MS = 50
 LOOK_MESSAGES = 20
@@ -43,22 +49,49 @@ class Run:
     deadline: float = 0.0  # of the cell that runs now, or is about to
     ended: str = ""  # "timed out", "crashed" or "not started", as soon as the kernel has ended before its time
     status: str = ""  # what the kernel itself says about the cell that ran last
+    ahead: bool = False  # was its kernel started before?
 
 
 current = Run()
+_waiting: dict[str, KernelManager] = {}  # kernels that were started ahead of time, by folder; each is taken once
+
+
+def start_ahead(folder: str, environment: Mapping[str, str]) -> None:
+    """Start the kernel for the run in `folder`, which will come."""
+    global current
+    current = Run(folder, environment)
+    manager = KernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager())
+    manager.start_kernel(stderr=subprocess.DEVNULL)
+    _waiting[folder] = manager
 
 
 class Provisioner(LocalProvisioner):
-    """Starts a kernel for the current run."""
+    """Starts a kernel for the current run, or takes the one that waits for it."""
+
+    _taken: KernelManager | None = None
 
     async def pre_launch(self, **options: Any) -> dict[str, Any]:
         """Set folder and environment, and have nbval's manager make our `Client`."""
         assert self.parent is not None
         self.parent.client_factory = Client
-        options["extra_arguments"] = [f"--IPKernelApp.outstream_class={SILENT}"]
+        taken = _waiting.pop(current.folder, None)
+        if taken is not None and taken.provisioner is not None and await taken.provisioner.poll() is None:
+            self._taken, current.ahead = taken, True
+            return {"cmd": []}
+        options["extra_arguments"] = [f"--IPKernelApp.outstream_class={SILENT}", f"--IPKernelApp.code_to_run={FIRST}"]
         options |= {"cwd": current.folder, "env": dict(current.environment)}
         options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         return dict(await super().pre_launch(**options))
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        """Hand over the process; the manager asked takes the connection of the one that started it."""
+        if self._taken is None:
+            return await super().launch_kernel(cmd, **options)
+        started = self._taken.provisioner
+        assert isinstance(started, LocalProvisioner)
+        self.process, self.pid, self.pgid, self.cwd = started.process, started.pid, started.pgid, started.cwd
+        self.connection_info = started.connection_info
+        return self.connection_info
 
 
 class Client(BlockingKernelClient):
@@ -70,10 +103,13 @@ class Client(BlockingKernelClient):
         self._bytes = self._states = self._dropped = 0
 
     def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait for the first reply; what comes on the output channel meanwhile is nobody's."""
+        """Wait until replies and outputs come; what is shown meanwhile is nobody's."""
         current.deadline = time.monotonic() + (timeout or READY_S)
-        self.kernel_info()
-        self.get_shell_msg()
+        while True:
+            self.kernel_info()
+            self.get_shell_msg()
+            if self.iopub_channel.socket.poll(LOOK_MS):  # a subscription may reach a running kernel after a question
+                return
 
     def execute(self, *args: Any, **options: Any) -> str:
         """Send a cell; what the former one still shows counts no more."""

@@ -83,7 +83,7 @@ def answers(pristine: Notebook, learner: Notebook) -> Answers:
         if not cell_id.startswith("answer-"):
             continue
         exercise = exercise_of(cell_id)
-        out.stubs[exercise] = str(_source(cell))
+        out.stubs[exercise] = source_of(cell)
         found = [cell for cell in learner["cells"] if cell.get("id") == cell_id]
         if not found:
             out.problems[exercise] = say("the answer cell {cell} is missing", cell=cell_id)
@@ -92,11 +92,11 @@ def answers(pristine: Notebook, learner: Notebook) -> Answers:
         elif found[0]["cell_type"] != "code":
             out.problems[exercise] = say("the answer cell {cell} is no code cell any more", cell=cell_id)
         else:
-            out.sources[exercise] = str(_source(found[0]))
+            out.sources[exercise] = source_of(found[0])
     for cell in learner["cells"]:
         if cell["cell_type"] == "code" and not str(cell.get("id", "")).startswith("answer-"):
             with suppress(SyntaxError, ValueError, RecursionError):
-                out.elsewhere |= _defined(str(_source(cell)))
+                out.elsewhere |= _defined(source_of(cell))
     return out
 
 
@@ -117,7 +117,7 @@ def rebuild(
         check = cell["id"].startswith("check-")
         if cell["cell_type"] != "code" or (exercise and exercise not in (reports if check else sources)):
             continue
-        source = str(_source(cell))
+        source = source_of(cell)
         if exercise and not check:
             source = defused(sources[exercise])
         outputs = [_result(reports[exercise])] if check else []
@@ -147,6 +147,11 @@ def defused(source: str) -> str:
 
 def _result(text: str) -> dict[str, Any]:
     return {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {"text/plain": text}}
+
+
+def source_of(cell: dict[str, Any]) -> str:
+    """The source of a cell that was `read`."""
+    return str(_source(cell))
 
 
 def _source(cell: dict[str, Any]) -> str | None:

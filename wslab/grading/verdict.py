@@ -42,7 +42,10 @@ class Ran:
 
 @dataclass
 class Grade:
-    """One exercise, graded: the outcome, the cell that decided it, and the lines for the learner."""
+    """One exercise, graded: the outcome, the cell that decided it, and the lines for the learner.
+
+    `tried` unless the answer is as it shipped; `ahead` if its kernel had been started before.
+    """
 
     exercise: str
     outcome: Outcome
@@ -50,6 +53,8 @@ class Grade:
     cell: str = ""
     verdict: Verdict | None = None
     left_behind: int = 0
+    tried: bool = True
+    ahead: bool = False
 
     @property
     def passed(self) -> bool:

@@ -1,7 +1,7 @@
 """The process in which nbval runs a rebuilt notebook: requests on stdin, what became of each cell on stdout.
 
-A request is a line of JSON: the notebook's file, the folder and environment for its kernel, and the planned cells.
-The process stays for the next request, so that it can be kept warm.
+A request is a line of JSON: folder and environment for a kernel, the notebook's file and its planned cells. Without a
+notebook the kernel is started ahead, for the request with the same folder. The process stays for the next request.
 
 Rules of this file: no plugin but nbval and this one, no configuration, no conftest; nothing of a learner's runs here.
 """
@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -29,7 +30,7 @@ SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 
 def main() -> None:
-    """Work off requests until stdin ends: then the judge has gone, and this process ends with all that it started."""
+    """Work off requests until stdin ends: then the judge has gone, and this process clears up for it and ends."""
     _limit()
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     requests: queue.Queue[str] = queue.Queue()
@@ -48,15 +49,23 @@ def main() -> None:
     factory = KernelProvisionerFactory.instance(default_provisioner_name=kernel.NAME)
     factory.provisioners[kernel.NAME] = place
     while True:
-        _run(json.loads(requests.get()), replies)
+        request = json.loads(requests.get())
+        if "notebook" in request:
+            _run(request, replies)
+        else:
+            kernel.start_ahead(request["folder"], request["environment"])
+            import nbval.plugin  # noqa: F401  # so that the request to come need not wait for it
 
 
 def _listen(requests: queue.Queue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
-    for process in psutil.Process().children(recursive=True):
+    started = psutil.Process().children(recursive=True)
+    for process in started:
         with suppress(psutil.Error):
             process.kill()
+    psutil.wait_procs(started, timeout=1.0)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
     os._exit(0)
 
 
@@ -109,7 +118,10 @@ class Referee:
         passed = call.when == "call" and call.excinfo is None and run.status == "ok" and not run.ended
         error = next((o for o in getattr(item, "test_outputs", None) or () if o.get("output_type") == "error"), None)
         said = f"{error['ename']}: {error['evalue']}"[:1000] if error else ""
-        _tell(self._replies, {"cell": item.cell.id, "passed": passed, "ended": run.ended, "error": said})
+        _tell(
+            self._replies,
+            {"cell": item.cell.id, "passed": passed, "ended": run.ended, "error": said, "ahead": run.ahead},
+        )
 
 
 def _tell(replies: TextIO, message: dict[str, Any]) -> None:
