@@ -103,12 +103,14 @@ def lesson(
     return notebook
 
 
-_STORED = re.compile(r'^ *(\w+) = stored\("(\w+)"\)$', re.M)
+_STORED = re.compile(r'^ *(\w+) = (?:.* else )?stored\("(\w+)"\)$', re.M)
 _SAVE = """
 def _save(pairs):  # the lesson's own names stay as they are
-    import os, wslab
+    import os, wslab.trace
     for recording, path in pairs:
-        made = type(recording)(recording.trace)
+        seen = wslab.trace.Trace(event for event in recording.trace if not event.keepalive)  # what pictures show
+        seen.takes = recording.trace.takes
+        made = type(recording)(seen)
         if not os.path.exists(path) or wslab.load(path).text() != made.text():
             made.save(path)
 _save({pairs})
