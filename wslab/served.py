@@ -75,8 +75,8 @@ class Served:
         except TimeoutError:
             raise NoAnswer(
                 say(
-                    "{exercise} no answer: nothing arrived within {timeout:g} s. Is a send not awaited, or did the "
-                    "handler wait for something else?",
+                    "{exercise} no answer: nothing arrived within {timeout:g} s. Is a send not awaited, does the "
+                    "handler wait for something else, or has it passed this message over?",
                     exercise=self.exercise,
                     timeout=timeout,
                 ),

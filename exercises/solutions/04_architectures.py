@@ -90,6 +90,7 @@ check("4.1", where)
 #
 # The class below is a chat server: what one client says, all clients hear. It was written for one server. Now it runs **three times** behind
 # a load balancer, in three processes, and two thirds of the clients hear nothing, because `self.clients` holds the clients of one server only.
+# (`self` is the object itself, one for each server: what one method puts into `self`, the others find there.)
 #
 # Repair it with the backplane. Each server is started with `await chat.start(backplane)`, before its first client comes. `backplane` is its
 # connection to NATS, and can do what it did in the lesson:
@@ -356,7 +357,7 @@ check("4.4", follow, delays)
 # `await asyncio.wait_for(ws.recv(), 1)` raises `TimeoutError` after a second without a message. Mind that `TimeoutError` is no `AssertionError`.
 #
 # Your test is tested on thirteen groups of servers, five right and eight wrong. The score is the share of right groups that it accepts times the share of wrong
-# ones that it rejects: who always says the same has 0. 100 passes.
+# ones that it rejects: whoever always says the same has 0. 100 passes.
 #
 # What the check looks at: which servers your test accepts, and which it rejects.
 

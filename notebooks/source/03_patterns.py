@@ -640,7 +640,7 @@ repaired
 #
 # - *before*: `process_request` answers 403;
 # - *within*: the server above answers with the error `forbidden`;
-# - *at the end*: the handler closes with 4403, our own number for *not allowed*.
+# - *at the end*: the handler closes with 4403, our own number for *not allowed, or no longer*.
 #
 # **Predict** for each: does Bob get his own notes on this connection, `"yes"` or `"no"`?
 
