@@ -403,7 +403,8 @@ def test_a_stored_recording_says_so(monkeypatch, tmp_path):
 # The end of a kernel ------------------------------------------------------------------------------------
 
 KERNEL = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as a kernel does, also where the tests run with it ignored
 sys.path.insert(0, os.getcwd())
 from wslab.engines import start_cluster
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -176,3 +179,26 @@ async def test_nothing_is_left_after_the_last_server():
     assert loop not in watchdog._tickers
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+LATE = """
+import asyncio, os, signal
+from wslab import serve
+
+async def handler(ws):
+    await ws.wait_closed()
+
+async def main():
+    await (await serve(handler)).stop()
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+asyncio.run(main())
+print("lives")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+def test_a_late_signal_is_harmless():
+    """Sent when its handler has just yielded and all servers are stopped, it does not end the process."""
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "lives\n")

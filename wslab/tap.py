@@ -118,8 +118,9 @@ class Tap:
         return self._delay_s + (self._random.uniform(0, SHAKE_S) if self._random and not end else 0.0)
 
     def transports(self) -> list[asyncio.Transport]:
-        """What is open on both sides."""
-        return [side.transport for connection in list(self.connections) for side in connection.sides]
+        """What is open on both sides, health checks left out."""
+        real = [connection for connection in list(self.connections) if not connection.health]
+        return [side.transport for connection in real for side in connection.sides]
 
     def pending(self) -> str:
         """Why the tap is not quiet, or an empty string."""
@@ -150,7 +151,7 @@ class TapConnection(Relay):
         self.tap = tap
         self.decoder: Decoder | NatsDecoder | None = None
         self.link = Link(name="", tapped=True)
-        self.health = False  # a balancer asks whether the server lives
+        self.health = tap.client is not None  # behind a balancer: it asks for health, until the first bytes are others
         self.closing = False
         self.frames = {True: 0, False: 0}  # of each direction, up to the first close frame
         self._number = 0
@@ -202,8 +203,7 @@ class TapConnection(Relay):
             self.health = not self.tap.name(self, event)
             if isinstance(self.decoder, NatsDecoder):
                 links[self.link.name, self.decoder.client] = self.link
-        name, server = self.link.name, self.tap.server
-        near = self.tap.client or name
+        name, server, near = self.link.name, self.tap.server, self.tap.client or self.link.name
         source, target = (near, server) if event.up else (server, near)
         cause = None
         # The library's keepalive sends four random bytes; a ping that a lesson sends carries a text of its own.

@@ -67,7 +67,7 @@ class _Ticker:
         if task is not None and not self._loop.is_closed():
             task.cancel()
         if self._handler is not None:
-            signal.signal(signal.SIGUSR1, self._handler)
+            signal.signal(signal.SIGUSR1, _late if self._handler is signal.SIG_DFL else self._handler)
 
     async def _tick(self) -> None:
         while True:
@@ -103,6 +103,10 @@ class _Ticker:
         victim, self._victim = self._victim, None
         if victim is not None and asyncio.current_task(self._loop) is victim:
             raise BlockedLoop(self._message)
+
+
+def _late(signum: int, frame: FrameType | None) -> None:
+    """Take a signal that comes when its ticker has stopped: by default it would end the process."""
 
 
 _tickers: dict[asyncio.AbstractEventLoop, _Ticker] = {}
