@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from queue import Empty
 
 import pytest
 from jupyter_client.manager import start_new_kernel
 from kit import EXERCISES, ROOT, build
+from lessons import LESSONS, stem
 
 SETUP = """
 import asyncio, time
@@ -32,6 +34,7 @@ class Kernel:
             "WSLAB_STATE": str(tmp_path / "state"),
             "WSLAB_EXERCISES": str(EXERCISES),
             "WSLAB_SEED": build.SEED,
+            "WSLAB_CONNECTIONS": "1000",  # of lesson 4
         }
         self.manager, self.client = start_new_kernel(env=env, cwd=str(ROOT / "notebooks"))
 
@@ -151,12 +154,31 @@ def test_misuse_is_a_line_without_a_traceback(kernel):
         assert status == "error" and len(error) == 1 and line in error[0], (code, error)
 
 
-@pytest.mark.parametrize("lesson", sorted((ROOT / "notebooks" / "source").glob("*.py")), ids=lambda path: path.stem)
+def code_of(lesson):
+    """The sources of the lesson's code cells."""
+    return [cell.source for cell in build._read(lesson).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
 def test_run_all_twice_in_one_kernel(lesson, kernel):
-    """Every cell of a lesson can be run again; in the end nothing is left running."""
-    for _ in range(2):
-        for cell in build._read(lesson).cells:
-            if cell.cell_type == "code":
-                status, _, error = kernel.run(cell.source)
-                assert status == "ok", (cell.source, error)
+    """Every cell of a lesson can be run again; in the end nothing is left running, and one line says what to run."""
+    cells = code_of(lesson)
+    for source in cells * 2:
+        status, _, error = kernel.run(source, build.CELL_LIMIT_S)
+        assert status == "ok", (source, error)
     assert kernel.run("print(running_servers())")[1] == "[]\n"
+    for source in cells:
+        if re.match(r"with record\((?!.*await serve)", source, re.DOTALL):
+            status, _, error = kernel.run(source)
+            assert status == "error" and len(error) == 1 and "is not running: run the cell that calls" in error[0]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stem)
+def test_out_of_order(lesson, kernel):
+    """After the imports, every cell comes before those that it needs: no traceback leads through the kit."""
+    imports, *others = code_of(lesson)
+    assert kernel.run(imports, build.CELL_LIMIT_S)[0] == "ok"
+    for source in reversed(others):
+        _, _, error = kernel.run(source, build.CELL_LIMIT_S)
+        trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error))
+        assert len(error) <= 1 or not re.search(r"File .*[/\\]wslab[/\\](\w+[/\\])?\w+\.py", trace), trace

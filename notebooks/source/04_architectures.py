@@ -233,6 +233,7 @@ async def say_hello(cluster, listeners):
 if engines:
     divided = await start_cluster("servers.rooms:room", name="Room")
     silent = await say_hello(divided, listeners=[speaker])
+    await divided.stop()
 else:
     silent = stored("04_silent")
 texts = [event for event in silent.without("Load balancer").trace if event.kind == "text" and not event.up]
@@ -301,7 +302,7 @@ reveal("e4.3", path, arrow=published)
 # three servers (`MSG`), and each of them tells its own clients. The `┊` says: which server is first, nobody promises. For *one* sender on one
 # connection the order is kept.
 #
-# NATS keeps nothing: who is not subscribed at this moment never gets the message (NATS documentation, *Core NATS*: at most once). What must not
+# NATS keeps nothing: whoever is not subscribed at this moment never gets the message (NATS documentation, *Core NATS*: at most once). What must not
 # be missed needs a number and a place where it can be read again.
 #
 # </details>

@@ -34,7 +34,7 @@ LESSON = next(PRISTINE.glob(f"{int(sys.argv[1]) if sys.argv[1:] else 2:02d}_*.ip
 ROUNDS = int(sys.argv[2]) if sys.argv[2:] else 5
 EXERCISES = [number for number, entry in catalogue.index().items() if entry["lesson"] == LESSON.stem]
 LIMIT_S = 300
-REST_S = 0.5  # how long a kernel that was started ahead has used no CPU when it is called ready
+REST_S, RESTS = 0.5, 0.05  # a kernel that was started ahead is ready when in so long all use so few CPU seconds
 
 
 def solved(path):
@@ -101,7 +101,11 @@ class Watched:
     def ready(self):
         """Wait until the kernel for the next save has started and rests."""
         before = {}
-        while len(now := self._cpu()) < 3 or before.keys() != now.keys() or sum(now.values()) > sum(before.values()):
+        while (
+            len(now := self._cpu()) < 3
+            or before.keys() != now.keys()
+            or sum(now.values()) - sum(before.values()) > RESTS
+        ):
             before = now
             time.sleep(REST_S)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from types import TracebackType
 from typing import Any
 
 from ..errors import LabError, later, say, say_many
-from ..loopwatch import BLOCKS_S, LoopWatch, Turn, function_name
+from ..loopwatch import BLOCKS_S, LIBRARY, LoopWatch, Turn, function_name
 from .shown import Shown, Text
 from .theme import CLIENT, INK, REST, SERVER, drawable, escape, figure, fit, font, png, width
 
@@ -200,6 +201,7 @@ async def watch_loop(coroutine: Coroutine[Any, Any, Any]) -> LoopPicture:
     Raises:
         LabError: If it is given no coroutine, or the loop is being watched already.
     """
+    __tracebackhide__ = True  # IPython leaves this function out of the way to the mistake
     if not asyncio.iscoroutine(coroutine):
         name = function_name(coroutine)
         raise LabError(
@@ -208,8 +210,19 @@ async def watch_loop(coroutine: Coroutine[Any, Any, Any]) -> LoopPicture:
             )
         )
     watch = LoopWatch()
-    result = await watch.run(coroutine)
+    try:
+        result = await watch.run(coroutine)
+    except Exception as exc:
+        exc.__traceback__ = _own(exc.__traceback__)
+        raise
     return LoopPicture(result, watch.lanes, watch.turns, watch.seconds)
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """What is left of `trace` from the first line that is neither the kit's nor a library's."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(LIBRARY):
+        trace = trace.tb_next
+    return trace
 
 
 def _those(names: Iterable[str]) -> str:
