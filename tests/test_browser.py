@@ -20,7 +20,7 @@ def lab(tmp_path_factory):
     """JupyterLab over a copy of the lessons, with a state of its own."""
     folder = tmp_path_factory.mktemp("lab")
     copy = shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    with browser.Lab(copy, {"WSLAB_STATE": str(folder / "state")}) as running:
+    with browser.Lab(copy, {"WSLAB_STATE": str(folder / "state"), "WSLAB_CONNECTIONS": "1000"}) as running:
         yield running
 
 

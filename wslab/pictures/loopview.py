@@ -201,7 +201,6 @@ async def watch_loop(coroutine: Coroutine[Any, Any, Any]) -> LoopPicture:
     Raises:
         LabError: If it is given no coroutine, or the loop is being watched already.
     """
-    __tracebackhide__ = True  # IPython leaves this function out of the way to the mistake
     if not asyncio.iscoroutine(coroutine):
         name = function_name(coroutine)
         raise LabError(
@@ -213,7 +212,7 @@ async def watch_loop(coroutine: Coroutine[Any, Any, Any]) -> LoopPicture:
     try:
         result = await watch.run(coroutine)
     except Exception as exc:
-        exc.__traceback__ = _own(exc.__traceback__)
+        exc.__traceback__ = _own(exc.__traceback__)  # it leads from the cell straight to the mistake
         raise
     return LoopPicture(result, watch.lanes, watch.turns, watch.seconds)
 
