@@ -1,8 +1,14 @@
 """What every test shares: the options of the test command, and a learner's state that is nobody's."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
+
+if threading.current_thread() is threading.main_thread():
+    # Started in the background, a shell's job ignores Ctrl+C and so would all that it starts; some tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
