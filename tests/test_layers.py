@@ -36,7 +36,7 @@ LAYERS = (
     )
     + " grading upgrade "
     + " ".join(f"classroom.{name}" for name in "submissions rows misconceptions page single command export".split())
-    + " classroom cli"
+    + " classroom doctor cli"
 ).split()
 
 
