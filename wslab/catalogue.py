@@ -5,6 +5,7 @@ The behaviours of a lesson stand in `lesson_N.py`, or divided by subject in seve
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -31,9 +32,15 @@ def folder() -> Path:
 
 def index() -> dict[str, dict[str, Any]]:
     """All exercises by id, as `exercises.toml` lists them."""
+    path = folder() / "exercises.toml"
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)  # a check asks several times, and reading takes 10 ms
+def _read(path: Path, changed_ns: int) -> dict[str, dict[str, Any]]:
     import tomllib  # 20 ms, for checks only
 
-    return tomllib.loads((folder() / "exercises.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def entry(exercise: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What a verdict costs: python tests/bench/bench_verdict.py [LESSON] [ROUNDS]
+"""What a verdict costs: python tests/bench/bench_verdict.py [LESSON or EXERCISE] [ROUNDS]
 
-The solved exercises of a lesson (2), in interleaved rounds (5): `wslab check` cold and with `--watch`, beside
+The solved exercises of a lesson (2), or one of them (2.2) alone, in interleaved rounds (5): `wslab check` cold and with `--watch`, beside
 `jupyter execute`, `pytest --nbval`, nbgrader autograde and otter check of the same cells. The last two live in an
 environment of their own, made for this run and removed with it; they are left out, with the reason, where it cannot be
 made. Prints seconds from command (or save) to verdict, CPU seconds beside them, both as median with spread, and the
@@ -30,9 +30,14 @@ from kit import define, references  # noqa: E402
 from wslab import catalogue, check  # noqa: E402
 from wslab.grading.grade import PRISTINE  # noqa: E402
 
-LESSON = next(PRISTINE.glob(f"{int(sys.argv[1]) if sys.argv[1:] else 2:02d}_*.ipynb"))
+WHAT = sys.argv[1] if sys.argv[1:] else "2"
 ROUNDS = int(sys.argv[2]) if sys.argv[2:] else 5
-EXERCISES = [number for number, entry in catalogue.index().items() if entry["lesson"] == LESSON.stem]
+LESSON = next(PRISTINE.glob(f"{int(WHAT.split('.')[0]):02d}_*.ipynb"))
+EXERCISES = [
+    number
+    for number, entry in catalogue.index().items()
+    if entry["lesson"] == LESSON.stem and ("." not in WHAT or number == WHAT)
+]
 LIMIT_S = 300
 REST_S, RESTS = 0.5, 0.05  # a kernel that was started ahead is ready when in so long all use so few CPU seconds
 
@@ -40,10 +45,13 @@ REST_S, RESTS = 0.5, 0.05  # a kernel that was started ahead is ready when in so
 def solved(path):
     """Write the notebook with the reference answers, and with outputs as a learner who ran it has them."""
     notebook = json.loads(LESSON.read_text("utf-8"))
-    for cell in notebook["cells"]:
-        for number in EXERCISES:
-            if cell["id"] == f"answer-{number.replace('.', '-')}":
-                cell["source"] = references()[number]
+    answers = {f"answer-{number.replace('.', '-')}": references()[number] for number in EXERCISES}
+    checks = {name.replace("answer-", "check-") for name in answers}
+    notebook["cells"] = [
+        cell | {"source": answers.get(cell["id"], cell["source"])}
+        for cell in notebook["cells"]
+        if cell["id"].split("-")[0] not in ("answer", "check") or cell["id"] in answers.keys() | checks
+    ]
     path.write_text(json.dumps(notebook), "utf-8")
     return path
 
@@ -78,7 +86,7 @@ class Watched:
 
     def __init__(self, path, env):
         self._path = path
-        command = [sys.executable, "-m", "wslab.cli", "check", LESSON.stem[:2].lstrip("0") or "0", "--watch", "--json"]
+        command = [sys.executable, "-m", "wslab.cli", "check", WHAT, "--watch", "--json"]
         self._process = subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
         )
@@ -149,7 +157,7 @@ def other_graders(folder):
     return python, ""
 
 
-def nbgrader(python, folder):
+def nbgrader(python, folder, env):
     """A course of one assignment, submitted by one learner, the checks as autograded tests; returns the command."""
     notebook = json.loads(solved(folder / LESSON.name).read_text("utf-8"))
     for cell in notebook["cells"]:
@@ -164,21 +172,22 @@ def nbgrader(python, folder):
         target.mkdir(parents=True)
         (target / LESSON.name).write_text(json.dumps(notebook), "utf-8")
     (folder / "nbgrader_config.py").write_text(f"c = get_config()\nc.CourseDirectory.root = {str(folder)!r}\n")
-    return [str(python), "-m", "nbgrader", "autograde", "lesson", "--force"]
+    generate = [str(python), "-m", "nbgrader", "generate_assignment", "lesson", "--create", "--force"]
+    timed(generate, folder, env)
+    return [str(python), "-m", "nbgrader", "autograde", "lesson", "--create", "--force"]
 
 
 def otter(python, folder):
     """The learner's answers, checked by otter's tests, each of which calls the kit's check; returns the command."""
-    solved(folder / LESSON.name)
     tests = folder / "tests"
     tests.mkdir()
-    for cell in json.loads(LESSON.read_text("utf-8"))["cells"]:
+    for cell in json.loads(solved(folder / LESSON.name).read_text("utf-8"))["cells"]:
         if cell["id"].startswith("check-"):
             name = cell["id"].replace("-", "_")
             code = f">>> _ = {''.join(cell['source'])}\n"
             case = {"code": code, "hidden": False, "locked": False}
             suite = {"type": "doctest", "cases": [case], "scored": True, "setup": "", "teardown": ""}
-            (tests / f"{name}.py").write_text(f"test = {dict(name=name, points=1, suites=[suite])!r}\n")
+            (tests / f"{name}.py").write_text(f"OK_FORMAT = True\ntest = {dict(name=name, points=1, suites=[suite])!r}\n")
     return [str(python), "-m", "otter", "check", str(folder / LESSON.name), "-t", str(tests)]
 
 
@@ -203,7 +212,6 @@ def main():
         env = os.environ | {"PYTHONPATH": str(ROOT), "WSLAB_EXERCISES": str(exercises), "WSLAB_STATE": str(folder)}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         idle = waits()
-        lesson = LESSON.stem[:2].lstrip("0") or "0"
         ran = folder / "ran"
         ran.mkdir()
         execute = [sys.executable, "-m", "jupyter", "execute", str(solved(ran / LESSON.name)), "--inplace"]
@@ -212,7 +220,7 @@ def main():
             "pytest --nbval": lambda: timed(
                 [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", LESSON.name], ran, env
             ),
-            "wslab check": lambda: timed([sys.executable, "-m", "wslab.cli", "check", lesson], folder, env),
+            "wslab check": lambda: timed([sys.executable, "-m", "wslab.cli", "check", WHAT], folder, env),
         }
         python, reason = other_graders(folder / "env")
         if python is None:
@@ -221,7 +229,7 @@ def main():
             (folder / "nbgrader").mkdir()
             (folder / "otter").mkdir()
             their = env | {"PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}  # nbgrader calls alembic by name
-            autograde, checked = nbgrader(python, folder / "nbgrader"), otter(python, folder / "otter")
+            autograde, checked = nbgrader(python, folder / "nbgrader", their), otter(python, folder / "otter")
             ways["nbgrader autograde"] = lambda: timed(autograde, folder / "nbgrader", their)
             ways["otter check"] = lambda: timed(checked, folder / "otter", their)
         watched = Watched(path, env)
@@ -241,7 +249,7 @@ def main():
         finally:
             watched.end()
     print(
-        f"{LESSON.stem}: {len(EXERCISES)} exercises, {ROUNDS} rounds, net of {idle:.2f} s that the checks wait; "
+        f"{WHAT}: {len(EXERCISES)} exercises, {ROUNDS} rounds, net of {idle:.2f} s that the checks wait; "
         "median (min-max)\n"
     )
     print(f"{'':<20}{'wall s':>22}{'CPU s':>22}{'to jupyter execute':>22}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from .rebuild import Unreadable, read
 from .run import Session
 
-LOOK_S = 0.05
+LOOK_S = 0.02
 WHOLE_S = 1.0  # how long a file may be broken before it is called so
 
 Stamp = tuple[int, int, int] | None
