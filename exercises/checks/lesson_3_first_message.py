@@ -275,6 +275,7 @@ async def no_work(answer):
         client = await desk.server.connect()
         text = await _auth(desk, client, wrong)
         messages, _ = await _until_closed(client, SILENT_S)
+        await desk.server.ended(within=STOP_S)  # the client has seen the close before `secured` goes on
         begun, _ = await desk.do("works")
         if begun:
             raise Wrong(
