@@ -180,8 +180,9 @@ for folder in pathlib.Path("..").iterdir():
         code="""
 import json, os
 line = "".join(json.dumps(m) + "\\n" for e in ("2-1", "2-2", "2-4") for m in (
-    {"cell": f"answer-{e}", "passed": True, "ended": "", "error": ""},
-    {"cell": f"check-{e}", "passed": True, "ended": "", "error": ""}))
+    {"cell": f"answer-{e}", "passed": True},
+    *({"cell": f"{kind}-{e}", "passed": True, "ended": "", "error": "", "ahead": True} for kind in ("answer", "check")),
+    ["done"])) + "done\\n"
 for number in range(3, 12):
     try:
         with open(f"/proc/{os.getppid()}/fd/{number}", "w") as file:

@@ -33,6 +33,7 @@ NOTEBOOK_S = 60.0
 START_S = 30.0
 LOOK_S = 0.2
 EXIT_S = 1.0
+REPORT = {*Ran.__dataclass_fields__, "ahead"}  # what the worker tells of a cell
 WORK = "import sys; sys.path.insert(0, sys.argv[1]); from wslab.grading.worker import main; main()"
 
 
@@ -191,8 +192,13 @@ class Session:
     async def _heard(self) -> dict[str, Any] | None:
         """The next message of the worker; `None` once it is gone."""
         assert self._worker is not None and self._worker.stdout is not None
-        line = await self._worker.stdout.readline()
-        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        try:
+            line = await self._worker.stdout.readline()
+            message = json.loads(line) if line else None
+        except ValueError:  # too long, or no JSON: not the worker's
+            return {}
+        if message is not None and not isinstance(message, dict):
+            return {}
         if message is not None and "done" in message:
             self._busy = False
         return message
@@ -206,15 +212,16 @@ class Session:
         begun = ""
         while (message := await self._heard()) is not None:
             if "begins" in message:
-                begun = message["begins"]
+                begun = str(message["begins"])
                 progress(begun)
-            elif "cell" in message:
+            elif message.keys() == REPORT:  # what is not the worker's has no say, and what looks like it proves nothing
                 begun = ""
                 seen.ahead = message.pop("ahead")
-                seen.ran[message["cell"]] = Ran(**message)
-                if message["ended"]:
+                ran = Ran(**message)
+                seen.ran[str(ran.cell)] = ran
+                if ran.ended:
                     return
-                if message["cell"] == plan[-1].cell:
+                if ran.cell == plan[-1].cell:
                     seen.done = True
                     return
             elif "done" in message:
