@@ -1,7 +1,8 @@
 """Build every notebook from its source: python notebooks/build.py [NAME ...]
 
 Lessons (`notebooks/source/*.py`) are executed and stored with their outputs. Exercises (`exercises/solutions/*.py`)
-lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun. Pristine copies go to
+lose what stands between BEGIN SOLUTION and END SOLUTION and are stored unrun, as the checkpoint's questions are
+(`checkpoint/source/*.py`): they hold each learner's own values. Pristine copies go to
 `wslab/pristine/`. A notebook in which only PNG bytes would change is left untouched. The name `texts` stands for
 `wslab/locale/wslab.pot`, which lists the texts of the kit for translators, `index` for `exercises/README.md`.
 """
@@ -31,6 +32,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks" / "source"
 SOLUTIONS = ROOT / "exercises" / "solutions"
+CHECKPOINT = ROOT / "checkpoint" / "source"
 PRISTINE = ROOT / "wslab" / "pristine"
 TEXTS = ROOT / "wslab" / "locale" / "wslab.pot"
 INDEX = ROOT / "exercises" / "README.md"
@@ -90,6 +92,7 @@ def lesson(
             timeout=CELL_LIMIT_S,
             kernel_name="python3",
             record_timing=False,
+            store_widget_state=False,
             coalesce_streams=True,
             resources={"metadata": {"path": str(source.parent.parent)}},
         )
@@ -232,6 +235,9 @@ def main(names: list[str]) -> None:
     for source in sorted(SOLUTIONS.glob("*.py")):
         if source.stem.startswith(chosen):
             _report(store_both(exercise(source), ROOT / "exercises" / f"{source.stem}.ipynb", "exercise"), source)
+    for source in sorted(CHECKPOINT.glob("*.py")):
+        if source.stem.startswith(chosen):
+            _report(store_both(exercise(source), ROOT / "checkpoint" / f"{source.stem}.ipynb", "checkpoint"), source)
 
 
 def texts() -> str:
@@ -240,7 +246,7 @@ def texts() -> str:
     from babel.messages.pofile import write_po
 
     found = Catalog()
-    for path in sorted((ROOT / "wslab").rglob("*.py")):
+    for path in sorted([*(ROOT / "wslab").rglob("*.py"), *(ROOT / "checkpoint" / "runner").glob("*.py")]):
         for line, text in said(path.read_text("utf-8")):
             found.add(text, locations=[(path.relative_to(ROOT).as_posix(), line)])
     out = io.BytesIO()

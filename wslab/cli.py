@@ -1,4 +1,4 @@
-"""The command line: wslab lab · check · hint · progress · reset · upgrade · export · grade · doctor."""
+"""The command line: wslab lab · check · hint · progress · checkpoint · reset · upgrade · export · grade · doctor."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ def check(options: argparse.Namespace) -> int:
     from .grading.command import check as grade  # what it imports nobody else needs
 
     return grade(options)
+
+
+def checkpoint(options: argparse.Namespace) -> int:
+    """Judge the answers to the twenty questions, and the capstone."""
+    sys.path.append(str(state.ROOT))
+    try:
+        from checkpoint.runner.command import checkpoint as judge
+    except ModuleNotFoundError as exc:
+        text = say("the checkpoint is not here ({error}): work in a checkout of the kit", error=exc)
+        raise LabError(text) from None
+    return judge(options)
 
 
 def grade(options: argparse.Namespace) -> int:
@@ -185,6 +196,18 @@ def _parser() -> argparse.ArgumentParser:
         "--to", default="", metavar="ZIP", help=say("the file; wslab-NAME.zip in this folder without")
     )
     exporting.add_argument("--state", action="store_true", help=say("pack predictions, progress and your seed, too"))
+    passing = command(checkpoint, say("Judge your answers to the twenty questions, and your capstone."))
+    passing.add_argument(
+        "items", nargs="*", metavar="ITEM", help=say("a question or test such as Q7 or T2; all without")
+    )
+    passing.add_argument("--questions", action="store_true", help=say("the twenty questions"))
+    passing.add_argument("--capstone", action="store_true", help=say("the capstone's tests"))
+    passing.add_argument("--milestone", type=int, metavar="N", help=say("the tests of one milestone of the capstone"))
+    passing.add_argument("--start", action="store_true", help=say("put the capstone's starter where you work on it"))
+    passing.add_argument("--seed", type=int, metavar="N", help=say("of the capstone's scenarios; a new one without"))
+    passing.add_argument("--json", action="store_true", help=say("print the verdicts as JSON"))
+    passing.add_argument("--junit", default="", metavar="FILE", help=say("write the verdicts here as JUnit XML"))
+    passing.add_argument("--html", default="", metavar="FILE", help=say("write a report with the recordings here"))
     grading = command(grade, say("Grade the exercise notebooks of a class."))
     grading.add_argument("folder", help=say("what was handed in: LEARNER/NN_name.ipynb, LEARNER_NN_name.ipynb, zips"))
     processors = os.cpu_count() or 1  # each notebook keeps two processes busy

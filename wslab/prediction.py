@@ -90,6 +90,9 @@ def reveal(key: str, evidence: Any = None, **truth: Any) -> Reveal:
                 not overlay.unforeseen and not overlay.imagined,
             )
         )
+    if lines:
+        with state.changing("compared") as kept:  # the first time counts: what was revealed once is easily predicted
+            kept.setdefault(key, all(line.agrees for line in lines))
     return Reveal(key, evidence=evidence, lines=lines, overlay=overlay)
 
 

@@ -22,6 +22,8 @@ def remember(exercise: str, line: str, *, tried: bool = True) -> None:
             kept["tried"] = _part(kept, "tried") | {exercise: True}
         if line:
             kept["failed"] = {"exercise": exercise, "line": line}
+            if tried:
+                kept["missed"] = _part(kept, "missed") | {exercise: True}
         else:
             kept["passed"] = _part(kept, "passed") | {exercise: True}
             if _part(kept, "failed").get("exercise") == exercise:

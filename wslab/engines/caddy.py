@@ -10,7 +10,7 @@ import asyncio
 import http.client
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from ..errors import LabError, say
 from . import children
 from .binaries import find
 from .control import HEALTH, HOST
-from .processes import echo
 
 POLICIES: dict[str, dict[str, Any]] = {
     "round_robin": {"policy": "round_robin"},
@@ -29,6 +28,8 @@ POLICIES: dict[str, dict[str, Any]] = {
     "cookie": {"policy": "cookie", "name": "lb", "fallback": {"policy": "round_robin"}},
 }
 START_S, CALL_S, STOP_S, ATTEMPTS = 15.0, 5.0, 0.3, 3
+
+Probe = Callable[[int], Awaitable[None]]  # raises while what listens on the port does not serve
 
 
 class Caddy:
@@ -48,8 +49,8 @@ class Caddy:
         """Its process id; 0 before the start."""
         return self._child.pid if self._child is not None else 0
 
-    async def start(self, upstreams: Sequence[int], mark: str) -> None:
-        """Start it, and wait until each upstream has sent back an echo through it.
+    async def start(self, upstreams: Sequence[int], probe: Probe) -> None:
+        """Start it, and wait until `probe` has gone as many times through its port as there are upstreams.
 
         Raises:
             LabError: If it does not come to serve, with the last line of what it said.
@@ -68,7 +69,7 @@ class Caddy:
             )
             with suppress(TimeoutError):
                 async with asyncio.timeout(START_S):
-                    if await self._ready(self._child, len(upstreams), mark):
+                    if await self._ready(self._child, len(upstreams), probe):
                         return
             await self._child.end()
         assert self._child is not None
@@ -95,11 +96,11 @@ class Caddy:
                 await self._ask("POST", "/stop", timeout_s=STOP_S)  # Windows knows no gentle signal
             await self._child.end(STOP_S)
 
-    async def _ready(self, child: children.Child, echoes: int, mark: str) -> bool:
+    async def _ready(self, child: children.Child, echoes: int, probe: Probe) -> bool:
         """Wait for that many echoes; says whether they came before it ended."""
         while echoes:
             try:
-                await echo(self.port, mark)
+                await probe(self.port)
                 echoes -= 1
             except (OSError, websockets.WebSocketException):
                 if await child.ended(0.01):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import LabError, say
-from ..server import bypass_proxy
+from ..loopback import bypass_proxy
 from ..tap import Tap
 from . import children, facts
 from .binaries import find
@@ -124,7 +124,7 @@ class Cluster:
             raise outcome
         if self._balancer is not None:
             progress(0.8, say("starting the load balancer …"))
-            await self._balancer.start([server.tap.port for server in self.servers], self._work.mark)
+            await self._balancer.start([server.tap.port for server in self.servers], self._work.probe)
             self._front = await Tap(HOST, self._balancer.port, server=BALANCER).start()
         self.running = True
 

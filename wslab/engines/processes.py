@@ -15,7 +15,7 @@ import websockets
 from ..errors import LabError, say
 from ..tap import Tap
 from .children import Child
-from .control import HEALTH, HOST, Channel, Message
+from .control import HOST, Channel, Message
 from .work import Work
 
 START_S, STOP_S, NOTICE_S = 20.0, 1.4, 5.0
@@ -74,7 +74,7 @@ class ServerProcess:
         try:
             async with asyncio.timeout(START_S):
                 await self._arrived(arriving)
-                await echo(self.port, self._work.mark)
+                await self._work.probe(self.port)
         except (TimeoutError, ConnectionError, OSError, websockets.WebSocketException):
             await self.end()
             raise LabError(
@@ -183,12 +183,3 @@ class ServerProcess:
     def _send(self, message: Message) -> None:
         if self._channel is not None:
             self._channel.send(message)
-
-
-async def echo(port: int, mark: str) -> None:
-    """Send a message through `port` to a server process with this `mark`, and await its echo."""
-    url = f"ws://{HOST}:{port}{HEALTH}?{mark}"
-    async with websockets.connect(url, proxy=None, compression=None, open_timeout=None) as ws:
-        await ws.send("")  # within any limit that the lesson sets
-        if await ws.recv() != "":
-            raise ConnectionError

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import websockets
 
 from ..errors import LabError, say
 from . import children
-from .control import NAMED, Switchboard
+from .control import HEALTH, HOST, NAMED, Switchboard
 
 OnFact = Callable[[str, str], None]
 
@@ -21,9 +23,13 @@ OnFact = Callable[[str, str], None]
 class Work:
     """What the processes of a cluster have in common; `mark` tells their echoes from those of others.
 
+    A subclass may have another `PROGRAM` run, which talks over the same line, with another `probe`.
+
     Raises:
         LabError: If a function is not given by its name, or an option cannot be sent to another process.
     """
+
+    PROGRAM: ClassVar[str] = "wslab.engines.process"
 
     handler: str
     setup: str
@@ -67,10 +73,18 @@ class Work:
         settings.write_text(json.dumps(content), "utf-8")
         return children.start(
             name,
-            [sys.executable, "-m", "wslab.engines.process", str(settings)],
+            [sys.executable, "-m", self.PROGRAM, str(settings)],
             log=self.folder / f"{name}.log",
             env={**self.environment, **environment, "PYTHONPATH": os.pathsep.join(_path())},
         )
+
+    async def probe(self, port: int) -> None:
+        """Send a message through `port` to a process of this work, and await its echo."""
+        url = f"ws://{HOST}:{port}{HEALTH}?{self.mark}"
+        async with websockets.connect(url, proxy=None, compression=None, open_timeout=None) as ws:
+            await ws.send("")  # within any limit that the lesson sets
+            if await ws.recv() != "":
+                raise ConnectionError
 
 
 def _path() -> list[str]:

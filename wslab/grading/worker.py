@@ -31,7 +31,7 @@ SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 def main() -> None:
     """Work off requests until stdin ends: then the judge has gone, and this process clears up for it and ends."""
-    _limit()
+    limit()
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     requests: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=[requests], daemon=True).start()
@@ -60,6 +60,11 @@ def main() -> None:
 def _listen(requests: queue.Queue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
+    clear_up()
+
+
+def clear_up() -> None:
+    """End everything that was started here, and this process: whoever asked has gone, and nobody else would."""
     started = psutil.Process().children(recursive=True)
     for process in started:
         with suppress(psutil.Error):
@@ -129,7 +134,7 @@ def _tell(replies: TextIO, message: dict[str, Any]) -> None:
     replies.flush()
 
 
-def _limit() -> None:
+def limit() -> None:
     """What is started here cannot write huge files, and stays a descendant of this process, whatever it does."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
