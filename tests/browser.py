@@ -31,6 +31,7 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+HUB = "hub.example.org"
 TOKEN = "only-on-this-machine"
 VIEWPORT = {"width": 1280, "height": 1400}
 START_S, READY_S, RUN_S = 60, 60, 180
@@ -86,10 +87,13 @@ SCROLL = """async top => {
 
 
 class Lab:
-    """JupyterLab serving `folder`, and a browser; both end with the `with` block, kernels included."""
+    """JupyterLab serving `folder`, and a browser; both end with the `with` block, kernels included.
 
-    def __init__(self, folder, variables=()):
-        self.folder, self._variables = Path(folder), dict(variables)
+    `options` are more of JupyterLab's. The browser finds this machine under the name `HUB`, too.
+    """
+
+    def __init__(self, folder, variables=(), options=()):
+        self.folder, self._variables, self._options = Path(folder), dict(variables), list(options)
 
     def __enter__(self):
         self._home = tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)
@@ -98,7 +102,9 @@ class Lab:
         try:
             self._start()
             self._playwright = sync_playwright().start()
-            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            self._browser = self._playwright.chromium.launch(
+                executable_path=CHROMIUM, args=[*ARGUMENTS, f"--host-resolver-rules=MAP {HUB} 127.0.0.1"]
+            )
             self._context = self._browser.new_context(viewport=VIEWPORT)  # its cache saves compiling JupyterLab again
         except BaseException:
             self.__exit__()
@@ -135,6 +141,7 @@ class Lab:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
         command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
         command += [f"--ServerApp.root_dir={self.folder}"]
+        command += self._options
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.append("--allow-root")
         with self._log.open("wb") as log:
@@ -167,11 +174,11 @@ class Lab:
             return answer.read()
 
     @contextmanager
-    def open(self, name):
+    def open(self, name, host="127.0.0.1"):
         """Show the notebook `name` in a new page with a new kernel, and end both after the `with` block."""
         page = self._context.new_page()
         try:
-            page.goto(f"{self._url}lab/tree/{quote(name)}?token={TOKEN}&reset")
+            page.goto(f"{self._url.replace('127.0.0.1', host)}lab/tree/{quote(name)}?token={TOKEN}&reset")
             notebook = Notebook(page, name)
             notebook.evaluate(READY, name, what="a kernel that answers")
             yield notebook

@@ -8,9 +8,10 @@ from pathlib import Path
 KIT = Path(__file__).parent.parent / "wslab"
 
 LAYERS = (
-    "errors masking event trace hops order cause "  # words: what happened, and in which order it is told
-    "stream message http decode backplane "  # bytes read
-    "guard watchdog background linked naming relay tap sources nested server quiet webapp loopwatch "  # wires
+    "errors masking origin event trace hops order cause "  # words: what happened, and in which order it is told
+    "stream message http decode backplane journal replay "  # bytes read
+    "guard watchdog background linked loopback naming hook relay tap sources nested server quiet webapp "  # wires
+    "loopwatch looplane "
     "pictures "
     + " ".join(
         f"pictures.{name}"
@@ -20,8 +21,8 @@ LAYERS = (
             "boxes_png boxes storeys paths paths_png measures plot charts_png charts"
         ).split()
     )
-    + " recording state prediction feedback values peer collaborators proxies driver hosted bench served driven played "
-    + "answer judge remote report catalogue progress exercise __init__ "  # learning
+    + " arrows pictures.laneview recording state prediction feedback values peer collaborators proxies driver hosted "
+    + "bench served driven played answer judge remote report catalogue progress exercise __init__ "  # learning
     + " ".join(
         f"engines.{name}"
         for name in (
@@ -36,7 +37,7 @@ LAYERS = (
     )
     + " grading upgrade "
     + " ".join(f"classroom.{name}" for name in "submissions rows misconceptions page single command export".split())
-    + " classroom doctor cli"
+    + " classroom doctor framebench panelrows panel cli"
 ).split()
 
 

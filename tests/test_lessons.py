@@ -178,6 +178,10 @@ PREDICTIONS = {
         "p8.1": {"ada": 1, "bob": 1},
         "m8": {"arrows": ["Ada -> Server: GET", "Server -> Ada: 101", "Ada -> Server: TEXT", "Server -> Log: ERROR"]},
     },
+    "09_live": {
+        "p9.1": {"fin": 0, "rsv": 1002, "mask": 1007, "payload": 1007},
+        "p9.2": {"function": "remind", "because": 5},
+    },
 }
 
 

@@ -3,6 +3,7 @@
 from .exercise import check, hint
 from .nested import enable_nested
 from .pictures import charts
+from .pictures.laneview import observe_loop
 from .pictures.loopview import watch_loop
 from .prediction import predict, reveal
 from .recording import load, record
@@ -16,6 +17,7 @@ __all__ = [
     "enable_nested",
     "hint",
     "load",
+    "observe_loop",
     "predict",
     "record",
     "reveal",

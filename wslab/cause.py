@@ -16,7 +16,8 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
-from .trace import ASKING, ENDING, OPENING, Cause, Take, publish
+from .origin import Origin, caller, sender
+from .trace import ASKING, ENDING, OPENING, Cause, Event, Take, is_recording, publish
 
 
 @dataclass(eq=False)
@@ -32,6 +33,7 @@ class Link:
     taken: int = 0
     sent: int = 0
     causes: dict[int, Cause] = field(default_factory=dict)
+    origins: dict[int, Origin] = field(default_factory=dict)
     handler: asyncio.Task[Any] | None = None
     context: Context | None = None
 
@@ -65,11 +67,26 @@ class Link:
         """A frame is being sent on this connection, by whatever code runs now."""
         if self.tapped and (cause := current_cause()) is not None:
             self.explain(cause)
+        if self.tapped and is_recording():
+            self.locate()
         self.sent += 1
 
     def explain(self, cause: Cause) -> None:
         """Note why the frame is sent that comes after `sent` others."""
         self.causes[self.sent] = cause
+
+    def locate(self) -> None:
+        """Note which line sends the frame that comes after `sent` others."""
+        if (origin := caller()) is not None:
+            self.origins[self.sent] = origin
+
+    def explained(self, event: Event) -> tuple[Cause | None, Origin | None]:
+        """Why `event` of this connection was sent, and by which line, if that is known; to be asked once for each."""
+        if event.up:
+            return None, sender(event.raw, event.headers)
+        if event.ordinal is None:
+            return None, None
+        return self.causes.pop(event.ordinal, None), self.origins.pop(event.ordinal, None)
 
     def begin(self, message: int) -> None:
         """What is done from now on in this context is done because of `message`."""
@@ -87,6 +104,15 @@ class Turn:
         self.link = link
         self.message = message
         self.count = 0
+
+    @property
+    def own(self) -> bool:
+        """Is it the handler itself that runs now?"""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # a thread without a loop, such as that of `asyncio.to_thread`
+            task = None
+        return task is not None and self.link.handler is task
 
     def cause(self, own: bool) -> Cause:
         """The cause for the next thing done in this turn, by the handler itself if `own`."""
@@ -109,13 +135,10 @@ def unlinked() -> Iterator[None]:
         _turn.reset(token)
 
 
+current_turn = _turn.get  # in which the code runs that runs now; `None` outside handlers and what they started
+
+
 def current_cause() -> Cause | None:
     """Why the code that runs now does what it does; `None` outside handlers and what they started."""
     turn = _turn.get()
-    if turn is None:
-        return None
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # a thread without a loop, such as that of `asyncio.to_thread`
-        task = None
-    return turn.cause(own=task is not None and turn.link.handler is task)
+    return turn.cause(turn.own) if turn is not None else None

@@ -86,14 +86,15 @@ class Decoder:
             frame = yield from Frame.parse(
                 stream.read_exact, mask=stream.up, max_size=MAX_BYTES, extensions=stream.extensions
             )
-            self._out.append(_event(frame, stream))
+            self._out.append(frame_event(frame, stream, stream.take()))
 
 
-def _event(frame: Frame, stream: Stream) -> Event:
-    kind, up, raw = KINDS[frame.opcode], stream.up, stream.take()
+def frame_event(frame: Frame, stream: Stream, raw: bytes, *, cut: bool = False) -> Event:
+    """The event of a frame, whose bytes on the wire are `raw`; `cut` if both are only its beginning."""
+    kind, up = KINDS[frame.opcode], stream.up
     content = bytes(frame.data)
     if kind in DATA:
-        payload = stream.mask(content, more=not frame.fin)
+        payload = stream.mask(content, more=cut or not frame.fin)
         stream.began(frame, content, raw)
     else:
         payload = mask_secrets(content)

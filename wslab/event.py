@@ -12,6 +12,8 @@ import base64
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from .origin import Origin
+
 KEEP_BYTES = 1 << 16
 
 # Causes that are no message: the handler started; its connection ended; its opening request was looked at.
@@ -69,7 +71,7 @@ class Event:
     `raw` are the bytes on the wire, `payload` the unmasked and decompressed content; both are cut at 64 KiB,
     `length` (bytes of payload) and `wire_bytes` are not. `number` counts on the connection, `ordinal` counts the
     client's whole messages, or the frames that the server sent, or what a backplane delivered; `life` counts the
-    connections of one name. `at` is in seconds since the trace began.
+    connections of one name. `at` is in seconds since the trace began. `origin` is the line that sent it, where known.
     """
 
     kind: Kind
@@ -97,6 +99,7 @@ class Event:
     lost: bool = False
     keepalive: bool = False
     cause: Cause | None = None
+    origin: Origin | None = None
 
     @property
     def text(self) -> str:
@@ -172,6 +175,8 @@ def unpack(fields: dict[str, object]) -> Event:
             values[name] = base64.b64decode(str(values[name]), validate=True)
     if isinstance(cause := values.get("cause"), dict):
         values["cause"] = Cause(**cause)
+    if isinstance(origin := values.get("origin"), dict):
+        values["origin"] = Origin(**origin)
     if isinstance(headers := values.get("headers"), list):
         values["headers"] = tuple((str(name), str(value)) for name, value in headers)
     values["kind"] = Kind(str(values["kind"]))
@@ -186,4 +191,5 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     **{name: type(default) for name, default in asdict(Event(kind=Kind.END)).items() if default is not None},
     **dict.fromkeys(("code", "ordinal"), (int, type(None))),
     "cause": (Cause, type(None)),
+    "origin": (Origin, type(None)),
 }

@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import ctypes
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,14 +19,13 @@ from types import FrameType
 from typing import TypeVar
 
 from .errors import say
+from .origin import LIBRARIES
 
 Result = TypeVar("Result")
 
 BEAT_S = 0.02
 STARVED_S = 1.0
 INJECTIONS = 5
-
-_LIBRARIES = (*map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), str(Path(__file__).parent), "<frozen")
 
 
 class Starved(BaseException):
@@ -40,7 +38,7 @@ def where(thread_id: int, pristine: tuple[str, ...] = ()) -> str:
     `pristine` are the folders of more files that are nobody's mistake.
     """
     frame: FrameType | None = sys._current_frames().get(thread_id)
-    while frame is not None and frame.f_code.co_filename.startswith((*_LIBRARIES, *pristine)):
+    while frame is not None and frame.f_code.co_filename.startswith((*LIBRARIES, *pristine)):
         frame = frame.f_back
     if frame is None:
         return ""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame
+from websockets.server import ServerProtocol
 from websockets.typing import Data
 
 from .cause import Link, links, unlinked
@@ -26,14 +27,12 @@ class LinkedConnection(ServerConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.link = Link()
-        send_frame = self.protocol.send_frame
+        self.protocol.send_frame = self.sends  # type: ignore[method-assign]
 
-        def sends(frame: Frame) -> None:
-            self.link.sends()
-            send_frame(frame)
-
-        # Every frame passes here in the context of whoever sends it, so also broadcasts and automatic replies.
-        self.protocol.send_frame = sends  # type: ignore[method-assign]
+    def sends(self, frame: Frame) -> None:
+        """Every frame passes here in the context of whoever sends it, so also broadcasts and automatic replies."""
+        self.link.sends()
+        ServerProtocol.send_frame(self.protocol, frame)
 
     def asked(self) -> None:
         """The opening request is here, so the tap has passed it on and knows this connection."""

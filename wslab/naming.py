@@ -5,6 +5,7 @@ Rules of this file: no I/O; a name belongs to at most one open connection of a t
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -15,6 +16,7 @@ from .trace import Event, Kind
 
 HEALTH = "/healthz"  # the path that a balancer asks for again and again
 CHECK = "health check"
+CLIENT = "Client"  # that wished for no name
 KEYS = 10_000  # handshakes that are remembered until they show up behind a balancer
 
 # By the key of its handshake, which a balancer passes on unchanged: name and life of a connection, as seen first.
@@ -31,12 +33,12 @@ class Names:
     def give(self, link: Link, event: Event, decoder: object, open_names: Collection[str]) -> bool:
         """Name `link` by the first `event` on it; is it a connection at all, rather than a balancer's health check?"""
         if isinstance(decoder, NatsDecoder):
-            self._call(link, self.near or _lane(decoder.name), open_names)
+            self.call(link, self.near or _lane(decoder.name), open_names)
             return True
-        asked = urlsplit(event.headline.partition(" ")[2]) if event.kind is Kind.REQUEST else None
+        asked = split(event.headline.partition(" ")[2]) if event.kind is Kind.REQUEST else None
         key = next((value for name, value in event.headers if name.lower() == "sec-websocket-key"), "")
         if self.near is None:
-            self._call(link, _wish(asked), open_names)
+            self.call(link, wish(asked), open_names)
             if key:
                 _first_hops[key] = link.name, link.life
                 if len(_first_hops) > KEYS:
@@ -47,21 +49,29 @@ class Names:
         elif key in _first_hops:
             link.name, link.life = _first_hops[key]
         else:
-            self._call(link, _wish(asked), open_names)
+            self.call(link, wish(asked), open_names)
         return True
 
-    def _call(self, link: Link, name: str, open_names: Collection[str]) -> None:
+    def call(self, link: Link, name: str, open_names: Collection[str]) -> None:
         """Call `link` `name`, or the first of "name 2", "name 3", … that no open connection has."""
-        taken = {*open_names, self.server}
-        link.name = next(n for i in range(1, 10**6) if (n := name if i == 1 else f"{name} {i}") not in taken)
+        names = (name if i == 1 else f"{name} {i}" for i in itertools.count(1))
+        link.name = next(name for name in names if name not in open_names and name != self.server)
         link.life = self._lives[link.name]
         self._lives[link.name] += 1
 
 
-def _wish(asked: SplitResult | None) -> str:
+def split(target: str) -> SplitResult:
+    """The parts of what a request asks for; none where it is no address."""
+    try:
+        return urlsplit(target)
+    except ValueError:
+        return urlsplit("")
+
+
+def wish(asked: SplitResult | None) -> str:
     """The lane that a client asks for with `?name=` in its request."""
     return _lane(parse_qs(asked.query).get("name", [""])[0] if asked else "")
 
 
 def _lane(name: str) -> str:
-    return "".join(c for c in name if c.isprintable())[:24] or "Client"
+    return "".join(c for c in name if c.isprintable())[:24] or CLIENT

@@ -15,6 +15,7 @@ import functools
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,7 +54,7 @@ class Proxies:
 
     async def ask(self, op: str, *args: Json) -> Any:
         """Ask the other end from the learner's loop; its exceptions are raised as what they were."""
-        asking = asyncio.run_coroutine_threadsafe(self._peer.ask(op, *args), self._loop)
+        asking = self._asking(op, args)
         try:
             return self.unpack(await asyncio.wrap_future(asking))
         except Refused as exc:
@@ -61,12 +62,20 @@ class Proxies:
 
     def ask_at_once(self, op: str, *args: Json) -> Any:
         """The same without an await, for plain functions; the learner's loop is not to blame for the pause."""
-        asking = asyncio.run_coroutine_threadsafe(self._peer.ask(op, *args), self._loop)
+        asking = self._asking(op, args)
         try:
             with self._guard.excused():
                 return self.unpack(asking.result(PLAIN_S))
         except Refused as exc:
             raise _exception(exc.error, self.unpack) from None
+
+    def _asking(self, op: str, args: tuple[Json, ...]) -> Future[Json]:
+        question = self._peer.ask(op, *args)
+        try:
+            return asyncio.run_coroutine_threadsafe(question, self._loop)
+        except RuntimeError:  # the check has ended, the learner's code has not: nothing is left that nobody awaits
+            question.close()
+            raise
 
     def _used(self, number: int, method: str, name: str, awaited: bool) -> Callable[..., Any]:
         def packed(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Json, ...]:

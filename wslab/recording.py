@@ -8,20 +8,21 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arrows import Arrows
 from .errors import RecordingError, say
 from .hops import without
 from .masking import hide, show
-from .order import Row, canonical
-from .pictures.shown import Picture, Shown, Text
+from .pictures.shown import Picture, Text
 from .quiet import Recorded, current_tasks, settle
+from .replay import Journals
 from .server import Server
-from .trace import Event, Trace, begin, finish
+from .trace import Trace, begin, finish
 
 if TYPE_CHECKING:
     from .pictures.scene import Overlay
 
 
-class Recording(Shown):
+class Recording(Arrows):
     """Everything that the servers' taps see between entering and leaving the `with` block.
 
     Entered by `with record(server) as recording:`; end each step in it with `await recording.settled()`.
@@ -30,7 +31,8 @@ class Recording(Shown):
     def __init__(
         self, trace: Trace, servers: Collection[Recorded] = (), *, title: str = "", reveal: Collection[str] = ()
     ) -> None:
-        self.trace = trace
+        self._trace = trace
+        self._journals = Journals(server.hook for server in servers if isinstance(server, Server) and server.hook)
         self.servers = tuple(servers)
         self.title = title
         self._revealed = tuple(reveal)
@@ -43,11 +45,13 @@ class Recording(Shown):
         except RuntimeError:  # no running loop: a server on a thread, recorded from plain code
             self._known = set()
         show(self._revealed)
-        begin(self.trace)
+        begin(self._trace)
+        self._journals.begin()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        finish(self.trace)
+        finish(self._trace)
+        self._journals.finish()
         hide(self._revealed)
 
     async def settled(self, *, resident: Collection[asyncio.Task[Any]] = ()) -> None:
@@ -61,34 +65,21 @@ class Recording(Shown):
         """
 
         def seen() -> int:
-            return sum(not event.keepalive for event in self.trace.events)
+            return sum(not event.keepalive for event in self._trace.events) + self._journals.count
 
         await settle(self.servers, seen, self._known, resident)
-        if any(event.step == self.trace.step for event in self.trace.events):
-            self.trace.step += 1
+        self._journals.end_step(self._trace)
 
     @property
-    def rows(self) -> list[Row]:
-        """The events in canonical order, numbered from 1 as in every picture."""
-        return canonical(self.trace)
-
-    def arrow(self, number: int) -> Event:
-        """The event that all pictures show as arrow `number`.
-
-        Raises:
-            RecordingError: If the recording has no such arrow.
-        """
-        rows = self.rows
-        if not 1 <= number <= len(rows):
-            raise RecordingError(
-                say("this recording has arrows 1 to {last}, not {number}", last=len(rows), number=number)
-            )
-        return rows[number - 1].event
+    def trace(self) -> Trace:
+        """What was recorded; of what hooks saw, the newest 20,000 events."""
+        return self._journals.merged(self._trace)
 
     def only(self, connection: str) -> Recording:
         """A recording of one connection of this one."""
-        trace = Trace(event for event in self.trace if event.connection == connection)
-        trace.takes = {key: sent for key, sent in self.trace.takes.items() if key[0] == connection}
+        whole = self._journals.merged(self._trace, connection)
+        trace = Trace(event for event in whole if event.connection == connection)
+        trace.takes = {key: sent for key, sent in whole.takes.items() if key[0] == connection}
         return Recording(trace, self.servers, title=self.title)
 
     def without(self, *lanes: str) -> Recording:
@@ -218,11 +209,12 @@ def record(*servers: Recorded, title: str = "", reveal: Collection[str] = ()) ->
             raise RecordingError(
                 say("{server} is not running: run the cell that calls {call} first", server=server.name, call=call)
             )
-        if not server.taps:
+        if not server.taps and not getattr(server, "hook", None):
             raise RecordingError(
                 say("{server} was started with tap=False, so nothing can be recorded", server=server.name)
             )
-    return Recording(Trace(taps=_TapNames(servers)), servers, title=title, reveal=reveal)
+    trace = Trace(taps=_TapNames(servers), listens=any(server.taps for server in servers))
+    return Recording(trace, servers, title=title, reveal=reveal)
 
 
 class _TapNames:

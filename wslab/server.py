@@ -10,30 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-import os
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import websockets
 from websockets.asyncio.server import Server as LibraryServer
 from websockets.asyncio.server import ServerConnection
-from websockets.http11 import Request, Response
 
 from .background import LoopThread, on_loop
 from .errors import LabError, say
+from .hook import Hook
 from .linked import LinkedConnection
-from .sources import LogRecorder
+from .loopback import HOST, LOOPBACK, bypass_proxy, refuse_foreign_host
+from .sources import logger
 from .tap import Tap
 from .watchdog import BlockedLoop, protect, release
 
 Handler = Callable[[ServerConnection], Coroutine[Any, Any, None]]
-ProcessRequest = Callable[[ServerConnection, Request], Any]
 
-HOST = "127.0.0.1"
-LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?", re.IGNORECASE)
 ORIGINS = [None, re.compile(rf"https?://{LOOPBACK.pattern}", re.IGNORECASE)]
 GRACE_S = 1.0
 CANCELS, CANCEL_S = 4, 0.1
@@ -49,10 +45,13 @@ class Server:
         self.name = name
         self.url = ""
         self.tap: Tap | None = None
+        self.hook: Hook | None = None
         self.errors: list[BaseException] = []
         self.loop = asyncio.get_running_loop()
         self.running = False
         self.library: LibraryServer | None = None
+        self.origins: list[Any] = list(ORIGINS)  # pages that may connect, unless a lesson decides by itself
+        self.hosts: set[str] = set()  # under which it answers, beside this machine's own
         self._key = self.loop, name
         self._thread: LoopThread | None = None
 
@@ -77,6 +76,13 @@ class Server:
         alive = {connection for connection in list(LinkedConnection.alive) if connection.server is self.library}
         return list(alive.union(list(self.library.all_connections)))
 
+    def admit(self, origin: str) -> None:
+        """Let pages of `origin`, such as "https://hub.example.org", in too; a lesson's own `origins` still decide."""
+        scheme, _, host = origin.partition("://")
+        if scheme in ("http", "https") and host and host not in self.hosts:
+            self.origins.append(origin)
+            self.hosts.add(host)
+
     def handlers(self) -> dict[asyncio.Task[Any], str]:
         """The tasks that run handlers, each with whose handler it is."""
         links = [connection.link for connection in self.all_connections if isinstance(connection, LinkedConnection)]
@@ -89,6 +95,7 @@ class Server:
         if not self.running:
             return
         self.running = False
+        reason = reason.encode()[:123].decode("utf-8", "ignore")  # RFC 6455 5.5
         if _servers.get(self._key) is self:
             del _servers[self._key]
         if self._thread is not None:
@@ -102,19 +109,21 @@ class Server:
         release(self.loop)
         library.close(code=code, reason=reason)
         waiting = asyncio.ensure_future(library.wait_closed())
-        await asyncio.wait([waiting], timeout=GRACE_S)
-        for _ in range(CANCELS):  # the library waits for handlers for ever: cancel them, also those that swallow it
-            if waiting.done():
-                break
-            for task in list(library.handler_tasks):
-                task.cancel()
-            for connection in self.all_connections:
-                connection.transport.abort()
-            await asyncio.wait([waiting], timeout=CANCEL_S)
-        waiting.cancel()
-        if library.close_task is not None:
-            library.close_task.cancel()
-        await self._close_tap()
+        try:
+            await asyncio.wait([waiting], timeout=GRACE_S)
+            for _ in range(CANCELS):  # the library waits for handlers for ever: cancel them, also those that swallow it
+                if waiting.done():
+                    break
+                for task in list(library.handler_tasks):
+                    task.cancel()
+                for connection in self.all_connections:
+                    connection.transport.abort()
+                await asyncio.wait([waiting], timeout=CANCEL_S)
+        finally:  # also where the cell that stops it is interrupted
+            waiting.cancel()
+            if library.close_task is not None:
+                library.close_task.cancel()
+            await self._close_tap()
 
     async def _close_tap(self) -> None:
         if self.tap is not None:
@@ -140,6 +149,7 @@ async def serve(
     *,
     name: str = "Server",
     tap: bool = True,
+    hook: bool = False,
     background: bool = False,
     **options: Any,
 ) -> Server:
@@ -148,7 +158,8 @@ async def serve(
     Args:
         handler: `async def handler(ws)`, run once for each connection.
         name: The server's lane in pictures. A running server of that name is stopped first.
-        tap: Record it. Without a tap `record(server)` has nothing to show.
+        tap: Record it. Without tap and hook `record(server)` has nothing to show.
+        hook: Record it inside the server instead, with the first KiB of each frame: for thousands of connections.
         background: Run on a thread with a loop of its own instead of on the caller's loop.
         options: Passed on to `websockets.serve`. Other defaults than the library's: `compression=None`, so that
             bytes can be read, and `origins` that allow no Origin or a loopback page.
@@ -163,16 +174,17 @@ async def serve(
         )
     bypass_proxy()
     server = Server(name)
+    server.hook = Hook(name) if hook else None
     await server.replace()
     if background:
         server._thread = LoopThread(f"server {name}")
         try:
-            await on_loop(server._thread.loop, _start(server, handler, tap, options))
+            await on_loop(server._thread.loop, _start(server, handler, tap and not hook, options))
         except BaseException:
             await server._thread.end()
             raise
     else:
-        await _start(server, handler, tap, options)
+        await _start(server, handler, tap and not hook, options)
         protect()
     server.enlist()
     return server
@@ -196,44 +208,21 @@ async def _start(server: Server, handler: Handler, tap: bool, options: dict[str,
             raise
 
     server.loop = asyncio.get_running_loop()
-    options = {"compression": None, "origins": ORIGINS, "create_connection": LinkedConnection} | options
-    options["process_request"] = _refuse_foreign_host(options.get("process_request"))
+    options = {
+        "compression": None,
+        "origins": server.origins,
+        "create_connection": server.hook or LinkedConnection,
+    } | options
+    options["process_request"] = refuse_foreign_host(server.hosts, options.get("process_request"))
     options.setdefault("logger", logger(server.name))
     server.library = await websockets.serve(linked, HOST, 0, **options)
     port = server.library.sockets[0].getsockname()[1]
     if tap:
-        server.tap = await Tap(HOST, port, server=server.name).start()
-        port = server.tap.port
+        server.tap = Tap(HOST, port, server=server.name)
+        try:
+            port = (await server.tap.start()).port
+        except BaseException:  # the cell was interrupted
+            server.library.close()
+            raise
     server.url = f"ws://{HOST}:{port}"
     server.running = True
-
-
-def logger(name: str) -> logging.Logger:
-    """The logger of the library that runs server `name`: its errors are recorded."""
-    log = logging.Logger(f"wslab.server.{name}", logging.ERROR)
-    log.addHandler(LogRecorder(logging.ERROR, server=name, lane="Log"))
-    return log
-
-
-def _refuse_foreign_host(inner: ProcessRequest | None) -> ProcessRequest:
-    """Answer 403 to a Host that is not this machine (DNS rebinding), then ask the lesson's own `process_request`."""
-
-    async def process_request(connection: ServerConnection, request: Request) -> Response | None:
-        if isinstance(connection, LinkedConnection):
-            connection.asked()
-        hosts = request.headers.get_all("Host")
-        if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):
-            return connection.respond(403, "this server answers only to 127.0.0.1\n")
-        if inner is None:
-            return None
-        answer: Response | Awaitable[Response | None] | None = inner(connection, request)
-        return await answer if inspect.isawaitable(answer) else answer
-
-    return process_request
-
-
-def bypass_proxy() -> None:
-    """Put 127.0.0.1 into `no_proxy` once: `http_proxy` would divert even loopback clients."""
-    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if HOST not in [host.strip() for host in listed.split(",")]:
-        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{listed},{HOST}".lstrip(",")

@@ -11,6 +11,7 @@ import sqlite3
 
 from .cause import current_cause
 from .masking import mask_secrets
+from .origin import caller
 from .trace import KEEP_BYTES, Event, Kind, publish
 
 _SPACE = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\s+")
@@ -63,6 +64,13 @@ def watch_log(logger: logging.Logger, *, server: str = "Server", lane: str = "Lo
     return recorder
 
 
+def logger(name: str) -> logging.Logger:
+    """The logger of the library that runs server `name`: its errors are recorded."""
+    log = logging.Logger(f"wslab.server.{name}", logging.ERROR)
+    log.addHandler(LogRecorder(logging.ERROR, server=name, lane="Log"))
+    return log
+
+
 def _publish(kind: Kind, text: str, server: str, lane: str) -> None:
     cause = current_cause()
     data = mask_secrets(text.encode("utf-8", "backslashreplace"))
@@ -77,5 +85,6 @@ def _publish(kind: Kind, text: str, server: str, lane: str) -> None:
             length=len(data),
             note=data[:KEEP_BYTES].decode("utf-8", "replace"),
             cause=cause,
+            origin=caller(),
         )
     )

@@ -105,10 +105,10 @@ class Stream:
         self.parser = None
         self.reader.discard()
         if reason:
-            rest = self._unfinished(rest) if self.framed else mask_secrets(rest, head=True, body=True, more=True)
+            rest = self.unfinished(rest) if self.framed else mask_secrets(rest, head=True, body=True, more=True)
             out.append(Event(kind=Kind.INVALID, up=self.up, raw=rest[:KEEP_BYTES], wire_bytes=len(rest), note=reason))
 
-    def _unfinished(self, raw: bytes) -> bytes:
+    def unfinished(self, raw: bytes) -> bytes:
         """A frame that is no frame, or half of one, without its secrets."""
         start = payload_start(raw)
         if len(raw) == start or not longest_secret():

@@ -205,11 +205,9 @@ class TapConnection(Relay):
                 links[self.link.name, self.decoder.client] = self.link
         name, server, near = self.link.name, self.tap.server, self.tap.client or self.link.name
         source, target = (near, server) if event.up else (server, near)
-        cause = None
         # The library's keepalive sends four random bytes; a ping that a lesson sends carries a text of its own.
         ping = event.kind in (Kind.PING, Kind.PONG) and event.length == 4
-        if not event.up and event.ordinal is not None:
-            cause = self.link.causes.pop(event.ordinal, None)
+        cause, origin = self.link.explained(event)
         placed = replace(
             event,
             source=source,
@@ -219,6 +217,7 @@ class TapConnection(Relay):
             tap=server,
             number=self._number,
             cause=cause,
+            origin=origin,
             lost=self.lost,
             keepalive=event.keepalive or ping or self.health,
         )

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from .event import (
     pack,
     unpack,
 )
+from .origin import ignore, listen
 
 __all__ = [
     "ASKING",
@@ -65,17 +67,20 @@ MAX_EVENTS = 20_000
 class Trace:
     """Events in the order in which they were seen, at most `MAX_EVENTS` of them.
 
-    `taps` limits what `offer` accepts to those taps; events beside the wire always enter. An event that comes with the
-    time of its process's clock (`time.perf_counter`) keeps it. Safe to append to from several threads.
+    `taps` limits what `offer` accepts to those taps; events beside the wire always enter. `listens`: a tap will ask
+    which lines of clients send. An event that comes with the time of its process's clock (`time.perf_counter`) keeps
+    it. Safe to append to from several threads.
     """
 
-    def __init__(self, events: Iterable[Event] = (), taps: Container[str] | None = None) -> None:
+    def __init__(
+        self, events: Iterable[Event] = (), taps: Container[str] | None = None, *, listens: bool = True
+    ) -> None:
         self.events: list[Event] = list(events)
         self.takes: dict[tuple[str, int, int], int] = {}
-        self.taps = taps
+        self.taps, self.listens = taps, listens
         self.step = 0
         self.full = False
-        self._began = time.perf_counter()
+        self.began = time.perf_counter()
         self._lock = threading.Lock()
         self._unexplained: dict[Key, list[int]] = {}  # where events stand whose cause may still be reported
         self._whys: dict[Key, deque[Cause]] = {}
@@ -99,7 +104,7 @@ class Trace:
                 cause, key = known.popleft() if event.kind in SUBJECTS else known[0], None
             if key is not None:
                 self._unexplained.setdefault(key, []).append(len(self.events))
-            at = (event.at or time.perf_counter()) - self._began
+            at = (event.at or time.perf_counter()) - self.began
             self.events.append(replace(event, step=self.step, at=at, cause=cause))
 
     def because(self, why: Why) -> None:
@@ -119,7 +124,11 @@ class Trace:
             self.takes[take.connection, take.life, take.message] = take.sent
 
     def save(self, path: str | Path) -> None:
-        """Write the trace to `path` as JSON Lines; a file that was there is replaced as a whole or not at all."""
+        """Write the trace to `path` as JSON Lines; a file that was there is replaced as a whole or not at all.
+
+        Raises:
+            RecordingError: If it cannot be written there.
+        """
         lines = [json.dumps({"take": [*key, sent]}, ensure_ascii=False) for key, sent in list(self.takes.items())]
         lines += [json.dumps(pack(event), ensure_ascii=False) for event in list(self.events)]
         target = Path(path)
@@ -127,8 +136,12 @@ class Trace:
         try:
             draft.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
             draft.replace(target)
+        except OSError as exc:
+            why = say("{file} cannot be written ({reason}): save it elsewhere", file=target.name, reason=exc.strerror)
+            raise RecordingError(why) from None
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
@@ -164,12 +177,16 @@ _open: list[Trace] = []
 def begin(trace: Trace) -> None:
     """From now on `trace` is offered every event that a tap or a source sees."""
     _open.append(trace)
+    if trace.listens:
+        listen()
 
 
 def finish(trace: Trace) -> None:
     """End what `begin` began; ending twice does no harm."""
     if trace in _open:
         _open.remove(trace)
+        if trace.listens:
+            ignore()
 
 
 def is_recording() -> bool:

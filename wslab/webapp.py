@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from .cause import Link, links
 from .errors import LabError, say
+from .loopback import HOST, LOOPBACK, bypass_proxy
 from .quiet import park
-from .server import CANCEL_S, CANCELS, HOST, LOOPBACK, Server, bypass_proxy, logger
+from .server import CANCEL_S, CANCELS, Server
+from .sources import logger
 from .tap import Tap
 from .watchdog import BlockedLoop, protect, release
 

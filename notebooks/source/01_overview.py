@@ -48,8 +48,7 @@ from wslab.sources import watch_sql
 #
 # **What does this picture promise?** Say it in one sentence: who starts, who answers, and what does the line between client and server
 # stand for: one question, or more?
-
-# %% [markdown]
+#
 # Here are the three, for real. The database is SQLite, in a file. `ask` opens it, runs one statement and closes it again; `watch_sql` lets
 # the kit record the statements that really ran.
 
@@ -118,8 +117,7 @@ recording
 # - The two `CLOSE` arrows are the *closing handshake*, one in each direction, and then TCP ends.
 #
 # So the one arrow `Client ───▶ Server` of the overview is this whole strip: a connection with a beginning, a middle and an end.
-
-# %% [markdown]
+#
 # **How many handshakes** does it take to send 20 messages, and how many close frames to end? Predict it.
 
 # %%
@@ -137,8 +135,6 @@ with record(server) as twenty:
             await ws.send(f"save n{number} {number}")
             await ws.recv()
     await twenty.settled()
-
-# %%
 kinds = [event.kind for event in twenty.trace]
 reveal("p1.3", twenty.map(), handshakes=kinds.count("request"), closes=kinds.count("close"))
 
@@ -153,7 +149,8 @@ reveal("p1.3", twenty.map(), handshakes=kinds.count("request"), closes=kinds.cou
 # %% [markdown]
 # ## 2 What the headers cost
 #
-# An echo server, and one short message. How many bytes are the handshake, and how many the message?
+# An echo server, and one short message. How many bytes are the handshake, and how many the message? (In the recording the handshake is
+# arrows 1 and 2, the message is arrow 3, its echo arrow 4.)
 
 
 # %%
@@ -168,8 +165,6 @@ with record(echo_server) as hello:
         await ws.send("hello")
         await ws.recv()
     await hello.settled()
-
-# %%
 sizes = {"handshake, GET": 1, "handshake, 101": 2, "message up": 3, "message down": 4}
 sizes = {name: hello.arrow(number).wire_bytes for name, number in sizes.items()}
 print("message up:", sizes["message up"], "bytes, message down:", sizes["message down"], "bytes")
@@ -276,8 +271,6 @@ with record(once) as returned:
             second = "exception"
             said = f"{type(exc).__name__}: {exc}"
     await returned.settled()
-
-# %%
 reveal("p1.1", returned, second=second)
 
 # %% [markdown]
@@ -289,8 +282,7 @@ print(said)
 # %% [markdown]
 # A handler serves a **connection**, not a message. It runs once; when it returns, the library closes the connection with 1000, "normal". The
 # cure is the loop that you know: `async for message in ws`.
-
-# %% [markdown]
+#
 # **The second.** Each message to this handler takes a little time. Most of it is waited for with `await asyncio.sleep`. But for `work` somebody
 # wrote `time.sleep`.
 
@@ -327,8 +319,6 @@ with record(sleeping) as blocked:
         await ada.recv()
         await blocked.settled()
     await blocked.settled()
-
-# %%
 reveal("p1.2", blocked.observed(), bob_seconds=bob_seconds)
 
 # %% [markdown]
@@ -338,8 +328,7 @@ reveal("p1.2", blocked.observed(), bob_seconds=bob_seconds)
 # asyncio.sleep(0.3)` does; for a computation, or a library that blocks, there is `await asyncio.to_thread(...)`, as in `notes` above.
 #
 # </details>
-
-# %% [markdown]
+#
 # **Your turn.** Exercises [1.1 One life in order, 1.2 A handler with a memory and 1.3 Four bugs, one handler](../exercises/01_overview.ipynb) use
 # sections 1 to 4. Do them now, or read on and come back.
 
@@ -413,8 +402,7 @@ polling
 
 # %% [markdown]
 # Nine requests for three pieces of news; six of the answers are empty lists. Ask less often, and the news is old when it comes.
-
-# %% [markdown]
+#
 # **Long-polling:** the client asks, and the server does not answer until it has something to say. Then the client asks again.
 
 # %%
@@ -433,8 +421,7 @@ long_polling
 # %% [markdown]
 # Each request waits (the dotted line is the moment before the news) and is answered at once when there is something. No request is wasted, but each
 # piece of news costs one, with all its headers.
-
-# %% [markdown]
+#
 # **Server-sent events:** one request, and a response that does not end.
 
 # %%
@@ -450,8 +437,7 @@ sent_events
 
 # %% [markdown]
 # Every piece of news is an arrow of its own in one long response. The client said nothing after its request, and with server-sent events it never can.
-
-# %% [markdown]
+#
 # **WebSocket:** the same handler in our usual form.
 
 

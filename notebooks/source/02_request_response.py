@@ -31,15 +31,13 @@ from wslab import predict, record, reveal, running_servers, seed, serve
 # 1. How many opening handshakes (a GET and a 101) does the recording show?
 # 2. How often was the handler started?
 # 3. How many frames go from the client to the server, all in all? (GET and 101 are no frames.)
+#
+# Run the cell to see your number. Then put your answers in the place of `...` and run it again. As long as you have not, the picture stays
+# covered.
 
 # %%
 messages = random.Random(seed()).randint(3, 5)
 print("your number of messages:", messages)
-
-# %% [markdown]
-# Put your numbers in the place of `...` and run the cell. As long as you have not, the picture stays covered.
-
-# %%
 predict("r2", "How many of each?", handshakes=..., starts=..., frames=...)
 
 # %% [markdown]
@@ -62,8 +60,6 @@ with record(server) as recording:
             await ws.send(f"message {number}")
             await ws.recv()
     await recording.settled()
-
-# %%
 sent = [event.kind for event in recording.trace if event.up]
 frames = sent.count("text") + sent.count("close")
 reveal("r2", recording, handshakes=sent.count("request"), starts=len(starts), frames=frames)
@@ -136,8 +132,7 @@ turns
 #
 # What is in the recording that is not in the diagram? The opening handshake (arrows 1 and 2), the two close frames (5 and 6) and the end
 # of the TCP connection (7). The diagram shows one exchange. The recording shows the whole life of the connection around it.
-
-# %% [markdown]
+#
 # **Change one thing.** Send two requests, the second after the first answer. What do you expect to see on the server's line?
 
 # %%
@@ -183,7 +178,7 @@ predict(
 )
 
 # %% [markdown]
-# The client for this experiment. It sends all three, then reads three times.
+# The client for this experiment sends all three, then reads three times. First it asks the sequential server.
 
 
 # %%
@@ -196,15 +191,9 @@ async def ask_three(url):
         return order, time.perf_counter() - began
 
 
-# %% [markdown]
-# First the sequential server.
-
-# %%
 with record(sequential) as queue:
     order, seconds = await ask_three(sequential.url)
     await queue.settled()
-
-# %%
 reveal("p2.1", queue, sequential_order=order, sequential_seconds=seconds)
 
 # %% [markdown]
@@ -245,8 +234,6 @@ concurrent = await serve(a_task_each, name="Concurrent server")
 with record(concurrent) as tasks:
     order, seconds = await ask_three(concurrent.url)
     await tasks.settled()
-
-# %%
 reveal("p2.1", tasks, concurrent_order=order, concurrent_seconds=seconds)
 
 # %% [markdown]
@@ -256,8 +243,7 @@ reveal("p2.1", tasks, concurrent_order=order, concurrent_seconds=seconds)
 # **longest**. Arrows 3, 4 and 5 look exactly as before: the wire does not tell which kind of server is at its end; only the answers do.
 #
 # </details>
-
-# %% [markdown]
+#
 # **Find the proof.** One arrow of this recording cannot occur at its place with the sequential server. Which number does it have?
 
 # %%
@@ -357,8 +343,6 @@ with record(chat_server) as push:
         await bob.recv()
         await push.settled()
     await push.settled()
-
-# %%
 reveal("p2.2", push, first="news" if "news" in received[0] else "answer")
 
 # %% [markdown]
@@ -371,8 +355,7 @@ reveal("p2.2", push, first="news" if "news" in received[0] else "answer")
 # the answers. Arrows marked ┊ could have happened in any order: they are on two connections, and nobody waited for anybody.
 #
 # </details>
-
-# %% [markdown]
+#
 # **The repair** for one question at a time: read on until the answer with your `id` is there, and keep the rest.
 
 
@@ -386,7 +369,6 @@ async def call(ws, request, news):
         news.append(message)
 
 
-# %%
 news = []
 async with connect(for_ada) as ada, connect(for_bob) as bob:
     asking = asyncio.create_task(call(ada, {"id": 8, "work": 0.1}, news))
@@ -410,6 +392,9 @@ predict("p2.3", "Two readers, one message: what does each get?", first=..., seco
 
 
 # %%
+said = []
+
+
 async def read(ws):
     try:
         await ws.recv()
@@ -419,8 +404,6 @@ async def read(ws):
         return "error"
 
 
-# %%
-said = []
 with record(server) as readers:
     async with connect(server.url) as ws:
         first, second = asyncio.create_task(read(ws)), asyncio.create_task(read(ws))
@@ -428,8 +411,6 @@ with record(server) as readers:
         await ws.send("one message")
         outcome = {"first": await first, "second": await second}
     await readers.settled()
-
-# %%
 reveal("p2.3", readers, **outcome)
 
 # %% [markdown]
@@ -479,8 +460,7 @@ reveal("m2", turns)
 # - RFC 6455, section 1.2 (protocol overview), 5.2 (the bits of a frame), 5.4 (fragments);
 # - websockets documentation: *Getting started*, *Patterns*, *Broadcasting messages*;
 # - Python documentation: *Coroutines and Tasks*, `asyncio.TaskGroup`.
-
-# %% [markdown]
+#
 # The last cell of each lesson stops its servers.
 
 # %%

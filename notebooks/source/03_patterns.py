@@ -63,8 +63,6 @@ with record(quiz_server) as recording:
             await ws.send(json.dumps({"id": number, "work": seconds}))
         ids = [json.loads(text)["id"] async for text in ws]
     await recording.settled()
-
-# %%
 down = [event.kind for event in recording.trace if not event.up]
 frames = down.count("text") + down.count("close")
 closed_by = next(event.source for event in recording.trace if event.kind == "close")
@@ -77,8 +75,7 @@ reveal("r3", recording, first=ids[0], frames=frames, closes="client" if closed_b
 # the server says goodbye first, and that ended the client's `async for`.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 1 Three patterns
 #
 # Three common patterns:
@@ -133,8 +130,6 @@ async def trusting(ws):  # 1 accept
 
 
 trusting_server = await serve(trusting, name="Trusting server")
-
-# %%
 with record(trusting_server) as trust:
     async with connect(f"{trusting_server.url}/?name=Bob") as ws:
         await ask(ws, id=1, user="bob")
@@ -145,8 +140,7 @@ trust
 # %% [markdown]
 # **Arrows 3 and 4** are pattern 1: request, bar, response. So are **arrows 5 and 6**, and there Bob reads Ada's notes. The server believes
 # what a message says about its sender, and anybody can write any message. A server has to *know* who is speaking.
-
-# %% [markdown]
+#
 # ## 2 Credentials, then a token
 #
 # That is pattern 2. *Credentials* prove who you are, such as a password. For them you get a *token*, a text that nobody can guess. From
@@ -293,8 +287,6 @@ async def inside(ws):
 
 
 door_server = await serve(inside, name="Door", process_request=door)
-
-# %%
 with_token = {"Authorization": f"Bearer {token}"}
 with record(door_server) as admitted:
     async with connect(door_server.url, additional_headers=with_token) as ws:
@@ -343,7 +335,6 @@ async def visit(url):
         return line, exc.rcvd.code
 
 
-# %%
 with record(door_server) as refused:
     line, number = await visit(door_server.url)
     await refused.settled()
@@ -366,8 +357,7 @@ reveal("p3.1", dismissed, after_line=line, after_number=number)
 # Standard*, "Feedback from the protocol"). A 4401 *after* the 101 it can read.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 4 What a browser can send
 #
 # Five clients have a token and want to pass the door:
@@ -430,7 +420,6 @@ def page(server, name, origin):
     return connect(f"{server.url}/?name={name}", origin=origin, additional_headers={"Cookie": f"session={token}"})
 
 
-# %%
 cookie_server = await serve(inside, name="Cookie server", process_request=cookie_door, origins=None)
 with record(cookie_server) as hijacked:
     async with page(cookie_server, "EvilPage", "https://evil.example") as ws:
@@ -571,8 +560,7 @@ leak
 #
 # And the recording? In **arrow 1** the kit hides what follows `token=`. In **arrow 3** the token can be read: in a message only you know
 # what is a secret, and nobody registered this one.
-
-# %% [markdown]
+#
 # ## 7 An error has three places
 #
 # Pattern 3 says that an error comes back with a code. What comes back if nobody wrote a line for it? Bob sends half a message to the first
@@ -642,7 +630,8 @@ repaired
 # - *within*: the server above answers with the error `forbidden`;
 # - *at the end*: the handler closes with 4403, our own number for *not allowed, or no longer*.
 #
-# **Predict** for each: does Bob get his own notes on this connection, `"yes"` or `"no"`?
+# The client is the same each time. It keeps what it gets, up to the first exception. **Predict** for each server: does Bob get his own notes
+# on this connection, `"yes"` or `"no"`? (Above each picture stands what the first question brought.)
 
 # %%
 predict(
@@ -667,9 +656,6 @@ async def at_the_end(ws):
 before_server = await serve(within, name="Before", process_request=refuse)
 end_server = await serve(at_the_end, name="At the end")
 
-# %% [markdown]
-# The client is the same each time. It keeps what it gets, up to the first exception. Above each picture: what the first question brought.
-
 
 # %%
 async def ask_both(server):
@@ -684,7 +670,6 @@ async def ask_both(server):
     return "yes" if "body" in seen[-1] else "no"
 
 
-# %%
 with record(before_server) as place_1:
     outcome = await ask_both(before_server)
     await place_1.settled()
@@ -715,8 +700,7 @@ reveal("e3.3", place_3, at_the_end=outcome)
 # before, if it is known by then, else at the end, with a code that says why.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 8 The fourth pattern
 #
 # In the three pictures it is always the client who begins. In lesson 2 there was a message that nobody had asked for. In the same style:
@@ -746,8 +730,6 @@ async def shared(ws):
 
 shared_server = await serve(shared, name="Shared notes")
 laptop_url, phone_url = f"{shared_server.url}/?name=Laptop", f"{shared_server.url}/?name=Phone"
-
-# %%
 with record(shared_server) as push:
     async with connect(laptop_url) as laptop, connect(phone_url) as phone:
         await push.settled()
@@ -762,8 +744,7 @@ push
 # in any order: they are on two connections.)
 #
 # So the three patterns are true, and they show what a *client* begins. Over a WebSocket the server may begin too (RFC 6455 1.2).
-
-# %% [markdown]
+#
 # ## The diagram from memory
 #
 # Without scrolling up: Ada's visit to the *Club* in section 5, from opening to end. She shows her token, asks once, and is silent until the

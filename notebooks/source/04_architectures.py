@@ -22,6 +22,7 @@ import random
 import time
 from collections import Counter
 
+from IPython.display import display
 from servers import rooms
 from websockets import InvalidStatus, broadcast, connect
 
@@ -90,8 +91,7 @@ reveal("r4", recording, opened=opened, number=refused, texts=kinds["text"])
 # the sender included; to the others it is a push.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 1 Two approaches
 #
 # ```
@@ -113,15 +113,12 @@ reveal("r4", recording, opened=opened, number=refused, texts=kinds["text"])
 #
 # Our servers stand in a file, [servers/rooms.py](servers/rooms.py), because they run in processes of their own. `inspect.getsource` shows
 # the piece that we use. The first server just tells its name, which its process was given at the start.
-
-# %%
-print(inspect.getsource(rooms.who))
-
-# %% [markdown]
-# **Approach A**: one process, and no load balancer before it (`policy=None`).
+#
+# **Approach A**: one process, and no load balancer before it (`policy=None`). The cell shows the server's source, then the recording.
 
 # %%
 alone = await start_cluster("servers.rooms:who", servers=1, policy=None, name="A")
+print(inspect.getsource(rooms.who))
 with record(alone) as a:
     async with connect(alone.url) as ws:
         await ws.send("who are you?")
@@ -202,16 +199,12 @@ b.map()
 #
 # ## 3 The silent two thirds
 #
-# The chat room of lesson 2 once more: `broadcast` to everybody who is in the set. On one server it is right.
+# The chat room of lesson 2 once more: `broadcast` to everybody who is in the set. On one server it is right. Now it runs on three servers. The
+# clients c1 to c9 connect one after the other; one of them says hello. The cell shows the room's source, and who speaks. **Predict** who hears it:
+# a list of numbers. (In this room you hear yourself, too.)
 
 # %%
 print("members = set()\n\n\n" + inspect.getsource(rooms.room))
-
-# %% [markdown]
-# Now it runs on three servers. The clients c1 to c9 connect one after the other; one of them says hello. **Predict** who hears it: a list of
-# numbers. (In this room you hear yourself, too.)
-
-# %%
 speaker = random.Random(seed() if engines else 1).randint(1, 9)
 print(f"c{speaker} says hello")
 predict("p4.2", "Nine clients on three servers, one says hello: who hears it?", hears=...)
@@ -530,15 +523,11 @@ charts.histogram(storms, title="Attempts of forty clients after they were cut of
 #
 # ## 9 Handles more load?
 #
-# The diagram says that B *handles more load*. Measure it, with work that keeps a processor busy. It never awaits, so while one process calculates for one
-# client, all its other clients wait:
-
-# %%
-print(inspect.getsource(rooms.work))
-
-# %% [markdown]
+# The diagram says that B *handles more load*. Measure it, with work that keeps a processor busy (`rooms.work`, printed below). It never awaits, so
+# while one process calculates for one client, all its other clients wait.
+#
 # Six clients ask and await the answer, over and over, for 0.6 seconds: first on A, then on B with one server, two, and three. How should the number of
-# answers grow, if each server had a processor of its own?
+# answers grow, if each server had a processor of its own? The line *calculated* is what B would answer if each were as fast as the first one alone.
 
 # %%
 single = await start_cluster("servers.rooms:work", servers=1, policy=None, name="A at work")
@@ -551,18 +540,16 @@ if engines:
         load[f"B × {servers}"] = await measure(many.url, clients=6, seconds=0.6, message="50000")
     await many.stop()
 await single.stop()
-
-# %%
 answered = {name: found.per_second for name, found in load.items()}
 curves = {"A": [(1, answered["A"])]}
 if engines:
     curves["B"] = [(servers, answered[f"B × {servers}"]) for servers in (1, 2, 3)]
     curves["calculated"] = [(servers, servers * curves["B"][0][1]) for servers in (1, 2, 3)]
+print(inspect.getsource(rooms.work))
 charts.lines(curves, title="The same work on more servers", x="servers", y="answers per second")
 
 # %% [markdown]
-# The line *calculated* is what B would answer if each server were as fast as the first one alone. And how long did each answer take? *p99* is the time that 99 of
-# 100 answers did not exceed.
+# And how long did each answer take? *p99* is the time that 99 of 100 answers did not exceed.
 
 # %%
 latencies = {name: [1000 * each for each in found.latencies_s] for name, found in load.items()}
@@ -645,8 +632,16 @@ reveal("e4.7", dead, cut_off=len(ended), hear=heard)
 #
 # ## 11 Connections are not load
 #
-# *Limited scale*: how limited is A? One server in this notebook, without recorder, compression and keepalive, so that we measure connections and nothing
-# else; and a client that measures how long an answer takes, while nobody else is there.
+# *Limited scale*: how limited is A? One server in this notebook, without compression and keepalive; and a client that measures how long an answer
+# takes. First nobody else is there. Then 10,000 clients connect and say nothing, and the same is measured beside them. At last one broadcast goes to
+# all. (The recorder of the other lessons passes every byte on, as a proxy does. Here that would be a second server beside the first. With `hook=True`
+# the server's own connections write down what crosses, the first KiB of each frame.)
+#
+# **Predict** after how many seconds the *last* of the 10,000 has it. (The clients are in a process of their own. A program may open only so many files, and
+# a connection counts as one: where the limit is lower there are fewer clients, and the table below says so.)
+
+# %%
+predict("e4.8", "A broadcast to 10,000 clients: after how many seconds has the last one got it?", seconds=...)
 
 
 # %%
@@ -661,54 +656,48 @@ async def answer_times(url):
     return times
 
 
-big = await serve(echo, name="A", tap=False, compression=None, ping_interval=None)
+big = await serve(echo, name="A", hook=True, compression=None, ping_interval=None)
 times = {"alone": await answer_times(big.url)}
-
-# %% [markdown]
-# Now 10,000 clients connect and say nothing. Then the same measurement beside them, and one broadcast to all. **Predict** after how many seconds the
-# *last* of them has it. (The clients are in a process of their own. A program may open only so many files, and a connection counts as one: where the
-# limit is lower there are fewer clients, and the table below says so.)
-
-# %%
-predict("e4.8", "A broadcast to 10,000 clients: after how many seconds has the last one got it?", seconds=...)
-
-# %%
-crowd = await open_idle(big.url, 10_000)
-times["beside the idle ones"] = await answer_times(big.url)
-delays = await crowd.broadcast(lambda: broadcast(big.connections, "news"))
-await crowd.close()
+with record(big) as everything:
+    crowd = await open_idle(big.url, 10_000)
+    times["beside the idle ones"] = await answer_times(big.url)
+    delays = await crowd.broadcast(lambda: broadcast(big.connections, "news"))
+    await crowd.close()
+    await everything.settled()
 picture = charts.histogram({"clients": delays}, title="When the clients had the broadcast", unit="s", width=0.05)
 reveal("e4.8", picture, seconds=delays[-1])
 
 # %%
-kilobytes = crowd.memory_bytes / 1000 / crowd.opened
+grown, each = crowd.memory_bytes / 1e6, crowd.memory_bytes / 1e3 / crowd.opened
 rows = [
     ["connections wanted", f"{crowd.wanted:,}"],
     ["connections open", f"{crowd.opened:,}"],
     ["why fewer", crowd.note.partition(": ")[2] or "not fewer"],
     ["time to open all", f"{crowd.seconds:.1f} s"],
-    ["memory of each", f"{kilobytes:.0f} kB"],
+    ["memory", f"{grown:.0f} MB, {each:.0f} kB each" if each >= 1 else "what an earlier run has taken is used again"],
+    ["a process with a server", f"{alone.servers[0].memory_bytes / 1e6:.0f} MB"],
 ]
-charts.table(rows, ["", "on this computer"], title="Idle connections on one server", exact=False)
-
-# %%
-memory = {"a server process": alone.servers[0].memory_bytes / 1e6, "all idle connections": crowd.memory_bytes / 1e6}
-charts.bars(memory, title="What idle connections cost is memory", unit="MB")
-
-# %%
-charts.spread(times, title="How long an answer takes, alone and beside idle connections")
+idle_table = charts.table(rows, ["", "on this computer"], title="Idle connections on one server", exact=False)
+display(idle_table, charts.spread(times, title="How long an answer takes, alone and beside idle connections"))
 
 # %% [markdown]
-# Compare the two rows: does the usual answer, the *median*, take longer beside thousands of idle connections? They cost memory, but no code runs for them.
-# **Connections are not load; messages are.** A broadcast is as many messages as there are clients, so *it* takes its time, and meanwhile the loop does nothing
-# else.
+# Compare the two rows of the chart: does the usual answer, the *median*, take longer beside thousands of idle connections? They cost memory (the table says by how
+# much this notebook has grown, its recording included), but no code runs for them. **Connections are not load; messages are.** A broadcast is as many messages as there are
+# clients, so *it* takes its time, and meanwhile the loop does nothing else.
+#
+# Every one of these connections was recorded. One of them, by its number:
+
+# %%
+everything.only("Client 77")
+
+# %% [markdown]
+# **Arrow 3** is the broadcast: the same frame for everybody, and all that ever happened here between the opening and the end.
 #
 # So begin with A, and measure. Take B when the *work* asks for more processors, or when the end of one server must not be the end for everybody.
 #
 # `broadcast` waits for nobody. What happens if one of the many reads slowly, or not at all, you find out in exercise
 # [4.3 The slow reader](../exercises/04_architectures.ipynb).
-
-# %% [markdown]
+#
 # ## The diagram from memory
 #
 # Without scrolling up: Ada, Bob and Cem are on servers 1, 2 and 3, with a backplane behind them. Ada says hello, all three hear it. Write down all arrows, but leave

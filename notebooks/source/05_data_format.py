@@ -23,6 +23,7 @@ import aiohttp
 import defusedxml.ElementTree
 import msgpack
 from aiohttp import web
+from IPython.display import display
 from websockets import ConnectionClosed, InvalidStatus, connect
 
 from wslab import charts, predict, record, reveal, running_servers, seed, serve, serve_app
@@ -65,8 +66,6 @@ with record(quiz_server) as recording:
         except ConnectionClosed:
             call = "recv"
     await recording.settled()
-
-# %%
 behind = answers[answers.index("error") :].count("answer")
 reveal("r5", recording, seconds=took, answers=behind, call=call)
 
@@ -77,8 +76,7 @@ reveal("r5", recording, seconds=took, answers=behind, call=call)
 # close code comes at the end, and it is `recv` that raises.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 1 The diagram
 #
 # ```
@@ -99,7 +97,7 @@ reveal("r5", recording, seconds=took, answers=behind, call=call)
 #
 # It is a picture of HTTP. Here is the HTTP that most applications begin with: a login, once right, once wrong. The program shows a key of
 # its own (`Authorization`), and its user a password (in the body). The kit hides both, unless a cell asks to see one: `reveal=` names the
-# key.
+# key. (`display` shows several pictures: here the recording, then the first of its arrows as header and body, then the last.)
 
 
 # %%
@@ -114,8 +112,6 @@ async def login(request):
 app = web.Application()
 app.add_routes([web.post("/login", login)])
 site = await serve_app(app, name="Web server")
-
-# %%
 key = {"Authorization": "Bearer demo-app"}
 with record(site, reveal=["demo-app"]) as logins:
     async with aiohttp.ClientSession(site.url, headers=key) as http:
@@ -123,18 +119,12 @@ with record(site, reveal=["demo-app"]) as logins:
             async with http.post("/login", json={"user": "ada", "password": password}) as answer:
                 await answer.json()
     await logins.settled()
-logins.display()
-logins.parts(1)
+display(logins, logins.parts(1), logins.parts(4))
 
 # %% [markdown]
 # **Arrow 1**, the login, is the diagram with its lines filled in: `Content-Type` says how to read the body (RFC 9110 8.3), `Authorization`
-# who asks, and there are some more metadata. (The stars in the body are the password.) And **arrow 4**, the refusal?
-
-# %%
-logins.parts(4)
-
-# %% [markdown]
-# The same two boxes. Each message of HTTP, in both directions, brings its own header.
+# who asks, and there are some more metadata. (The stars in the body are the password.) And **arrow 4**, the refusal, has the same two boxes.
+# Each message of HTTP, in both directions, brings its own header.
 #
 # Now a WebSocket. Its opening handshake is HTTP too. One client shows the key and gets the 101; another one shows nothing and gets a 401.
 # **Predict**: which of the three has a *body*, the GET that is accepted, its 101, the 401? `"yes"` or `"no"` for each.
@@ -169,13 +159,11 @@ with record(guarded, reveal=["demo-app"]) as handshakes:
 
 # %%
 has_body = {number: "yes" if handshakes.arrow(number).length else "no" for number in (1, 2, 7)}
-reveal("e5.1", handshakes.parts(1), get=has_body[1])
-
-# %%
-reveal("e5.1", handshakes.parts(2), accepted=has_body[2])
-
-# %%
-reveal("e5.1", handshakes.parts(7), refused=has_body[7])
+display(
+    reveal("e5.1", handshakes.parts(1), get=has_body[1]),
+    reveal("e5.1", handshakes.parts(2), accepted=has_body[2]),
+    reveal("e5.1", handshakes.parts(7), refused=has_body[7]),
+)
 
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the pictures show</summary>
@@ -187,8 +175,7 @@ reveal("e5.1", handshakes.parts(7), refused=has_body[7])
 # what it is?
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 2 A frame, bit by bit
 #
 # The client sends `hello`, an echo server sends it back. These are the bytes of the echo:
@@ -241,17 +228,13 @@ reveal("e5.2", picture, for_bytes=differs[0], for_longer=differs[1])
 #
 # </details>
 #
-# The same `hello` on its way **up**, arrow 3 of the first recording:
+# The same `hello` on its way **up**, arrow 3 of the first recording: MASK is 1, so byte 1 is `85`, and after it come four bytes of *key*. A
+# client has to mask every frame, a server must not (RFC 6455 5.1). To mask is to combine each byte of the payload with one of the key by
+# XOR, in Python `^`: a bit stays where the key has a 0 and turns where it has a 1. Do it twice, and each bit is back. So three lines take
+# the mask off:
 
 # %%
-hello.bytes(3)
-
-# %% [markdown]
-# MASK is 1, so byte 1 is `85`, and after it come four bytes of *key*. A client has to mask every frame, a server must not (RFC 6455 5.1).
-# To mask is to combine each byte of the payload with one of the key by XOR, in Python `^`: a bit stays where the key has a 0 and turns
-# where it has a 1. Do it twice, and each bit is back. So three lines take the mask off:
-
-# %%
+display(hello.bytes(3))
 frame = hello.arrow(3).raw
 mask, masked = frame[2:6], frame[6:]
 print(bytes(byte ^ mask[number % 4] for number, byte in enumerate(masked)))
@@ -259,8 +242,7 @@ print(bytes(byte ^ mask[number % 4] for number, byte in enumerate(masked)))
 # %% [markdown]
 # The key stands beside what it masks, so this hides nothing. It keeps a page from choosing the bytes that go over the line: proxies that
 # know no WebSocket could take them for HTTP (RFC 6455 10.3).
-
-# %% [markdown]
+#
 # ## 3 What a frame costs
 #
 # The length has seven bits, so it ends at 127. Longer payloads need another form (RFC 6455 5.2):
@@ -321,11 +303,11 @@ for number in (4, 6, 8, 10):
 #
 # **Your turn, to go further.** In exercise [5.1 Read the frame](../exercises/05_data_format.ipynb) you write a function that takes frames
 # apart, fragments and control frames too. Section 4 shows those.
-
-# %% [markdown]
+#
 # ## 4 Message, frame, chunk
 #
-# A server keeps what its client sends. The client sends a text, bytes that look like JSON, and a *list* of two texts; then it pings.
+# A server keeps what its client sends. The client sends a text, bytes that look like JSON, and a *list* of two texts; then it pings. (And it
+# tries to send a dictionary. What the library says to that is printed.)
 #
 # **Predict.** What arrives in the handler for `send(b'{"a":1}')`: `"str"`, `"bytes"` or `"dict"`? And `send(["a", "b"])`: how many
 # **frames** is that on the wire, and which **messages** arrive in the handler, as a list?
@@ -349,13 +331,15 @@ with record(keeper) as kinds:
         await ws.send("text")
         await ws.send(b'{"a":1}')
         await ws.send(["a", "b"])
+        try:
+            await ws.send({"a": 1})
+        except TypeError as exc:
+            print(f"{type(exc).__name__}: {exc}")
         await kinds.settled()
         pong = await ws.ping("are you there?")
         await pong
         await kinds.settled()
     await kinds.settled()
-
-# %%
 reveal("p5.3", kinds.bytes(4), type=type(kept[1]).__name__)
 
 # %%
@@ -377,17 +361,7 @@ reveal("p5.2", kinds, frames=len(fragments), messages=kept[2:])
 #
 # </details>
 #
-# And a dictionary, can it be sent?
-
-# %%
-async with connect(keeper.url) as ws:
-    try:
-        await ws.send({"a": 1})
-    except TypeError as exc:
-        print(f"{type(exc).__name__}: {exc}")
-
-# %% [markdown]
-# To send JSON is to call `json.dumps` yourself.
+# The dictionary was not sent: to send JSON is to call `json.dumps` yourself.
 #
 # Now below the frames. TCP carries bytes; where a frame ends, it does not know. To see that, we do without the library:
 # `asyncio.open_connection` gives the bare bytes, and we write the GET ourselves. The server sends three messages at once.
@@ -451,13 +425,12 @@ charts.bars({"messages": 1, "frames": 1, "reads": reads}, title="One message, on
 # %% [markdown]
 # A chunk of TCP may hold three frames, or a part of one; a message may be one frame, or three. `recv()` gives whole **messages**, and does
 # all this for you. Never count frames or chunks.
-
-# %% [markdown]
+#
 # ## 5 The envelope
 #
 # `Content-Type`, who asks, for which request: a frame has no place for it. So applications put their header **into** the message, as an
 # object around its body: an *[envelope](glossary.md#d-to-f)*. Ours has `v` (the version of the envelope), `type`, `id`, `meta` and `body`.
-# A shop, where each piece costs 4:
+# A shop, where each piece costs 4. Of one order we look at arrow 3 twice: as the wire sees it, and as the two programs see it.
 
 
 # %%
@@ -474,25 +447,17 @@ def priced(message):  # 3 decide
 
 
 shop_server = await serve(shop, name="Shop")
-
-# %%
 order = {"v": 1, "type": "order", "id": 7, "meta": {"lang": "en"}, "body": {"item": "jam", "pieces": 3}}
 with record(shop_server) as sale:
     async with connect(shop_server.url) as ws:
         await ws.send(json.dumps(order))
         await ws.recv()
     await sale.settled()
-sale.parts(3)
+display(sale.parts(3), sale.parts(3, envelope=True))
 
 # %% [markdown]
-# **Arrow 3** as the wire sees it: the header is that of the frame, and everything of ours is body. Now the same arrow as the two programs
-# see it:
-
-# %%
-sale.parts(3, envelope=True)
-
-# %% [markdown]
-# The diagram again, **one level up**. Its lines have moved:
+# To the wire the header is that of the frame, and everything of ours is body. To the programs it is the diagram again, **one level up**.
+# Its lines have moved:
 #
 # | in the diagram | over HTTP | over a WebSocket |
 # |---|---|---|
@@ -500,8 +465,7 @@ sale.parts(3, envelope=True)
 # | Authorization | in each request | once: in the handshake or the first message (lesson 3) |
 # | other metadata | in each message | `v`, `id`, `meta` in the envelope |
 # | body | body | `body` |
-
-# %% [markdown]
+#
 # **Valid JSON is not yet a valid message.** Four clients send the texts in the cell below. **Predict**, as lists of letters such as `["a",
 # "b"]`: which of them does Python's `json.loads` take? And which does the shop answer?
 
@@ -518,14 +482,6 @@ predict("e5.5", "Which texts does json.loads take, and which does the shop answe
 
 
 # %%
-def is_json(text):
-    try:
-        json.loads(text)
-        return True
-    except ValueError:
-        return False
-
-
 async def is_answered(name, text):
     try:
         async with connect(f"{shop_server.url}/?name={name}") as ws:
@@ -536,31 +492,28 @@ async def is_answered(name, text):
         return False
 
 
-# %%
-taken = [name for name, text in texts.items() if is_json(text)]
-answered = []
+taken, answered = [], []
 with record(shop_server) as recording:
     for name, text in texts.items():
+        try:
+            json.loads(text)
+            taken.append(name)
+        except ValueError:
+            pass
         if await is_answered(name, text):
             answered.append(name)
         await recording.settled()
 trusting = recording.without("Log")  # what the server wrote to its log is for lesson 7
-reveal("e5.5", trusting, taken=taken, answered=answered)
+display(reveal("e5.5", trusting, taken=taken, answered=answered), reveal("e5.5", trusting.parts(22, envelope=True)))
 
 # %% [markdown]
-# Arrow 22 of this recording, as an envelope:
-
-# %%
-reveal("e5.5", trusting.parts(22, envelope=True))
-
-# %% [markdown]
-# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+# <details><summary><b>After your prediction:</b> what the pictures show</summary>
 #
 # **a** is what `str` makes of a dictionary: its quotes are Python's, and no JSON. `null` and `3` *are* JSON (RFC 8259 2), and
 # `message["body"]` fails with them: the connection ends with 1011.
 #
-# The worst is **d**, for it gets an answer. `NaN` (*not a number*) is no JSON (RFC 8259 6), but Python reads it and computes with it, and
-# the shop sends its own `NaN` to others, whose readers may refuse it.
+# The worst is **d**, for it gets an answer (**arrow 22**; the second picture has its envelope). `NaN` (*not a number*) is no JSON (RFC 8259 6), but Python
+# reads it and computes with it, and the shop sends its own `NaN` to others, whose readers may refuse it.
 #
 # </details>
 #
@@ -583,7 +536,7 @@ async def careful(ws):
     async for text in ws:
         try:
             reply = priced(opened(text))
-        except ValueError:
+        except (ValueError, LookupError, TypeError, RecursionError):  # no JSON, no body, no number, nested too deeply
             reply = {"v": 1, "type": "error", "id": None, "meta": {}, "body": "bad message"}
         await ws.send(json.dumps(reply, allow_nan=False))
 
@@ -602,7 +555,7 @@ checked
 # Four errors within, and **arrow 12** is the price for an honest order, on the same connection. `allow_nan=False` is the other direction:
 # `json.dumps` then raises an exception rather than write `NaN`.
 #
-# Much still gets through: an object without a `type`, a message that is too large, nested too deeply, or binary. **Your turn.** Exercise
+# Much still gets through: an object without a `type`, a message that is too large, or binary. **Your turn.** Exercise
 # [5.2 The envelope](../exercises/05_data_format.ipynb) stops these too.
 
 # %% [markdown]
@@ -643,13 +596,7 @@ def from_xml(text):
     return {child.tag: child.text for child in defusedxml.ElementTree.fromstring(text)}
 
 
-formats = {
-    "JSON": (json.dumps, json.loads),
-    "XML": (to_xml, from_xml),
-    "MessagePack": (msgpack.packb, msgpack.unpackb),
-}
-
-# %%
+formats = {"JSON": (json.dumps, json.loads), "XML": (to_xml, from_xml), "MessagePack": (msgpack.packb, msgpack.unpackb)}
 content = {"item": "fish & chips", "pieces": 3}
 sizes, types = {}, []
 with record(echo_server, title="One content in three formats") as three_formats:
@@ -686,8 +633,7 @@ charts.bars(micros, title="XML takes longest", unit="microseconds to write and r
 # %% [markdown]
 # The chart compares three libraries as much as three formats. JSON needs no library beside Python's own, and people can read it in every
 # recording.
-
-# %% [markdown]
+#
 # ## 7 Agree once
 #
 # How does a client know which format the server speaks? The frame does not say, so they agree **before**, in the handshake. The client
@@ -709,8 +655,6 @@ async def offer(ws):
 
 
 agreeing = await serve(offer, name="Agreeing server", subprotocols=list(writers))
-
-# %%
 offers = {"Ada": ["kit.xml.v1", "kit.json.v1"], "Bob": ["kit.xml.v1"], "Eve": ["kit.yaml.v1"]}
 got = {}
 with record(agreeing) as agreed:
@@ -722,23 +666,19 @@ with record(agreeing) as agreed:
         except InvalidStatus:
             got[name.lower()] = "refused"
         await agreed.settled()
-reveal("e5.7", agreed, **got)
+display(reveal("e5.7", agreed, **got), reveal("e5.7", agreed.parts(2)))
 
 # %% [markdown]
-# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+# <details><summary><b>After your prediction:</b> what the pictures show</summary>
 #
 # Each gets the same content, JSON in **arrow 3**, XML in **arrow 9**: the format belongs to the connection. Ada preferred XML, but it is
 # the *server's* order that counts with this library. Eve is refused with 400 (**arrow 14**): better no connection than one on which nobody
 # understands the other.
 #
+# And where was it agreed? The second picture is Ada's 101, **arrow 2**: `Sec-WebSocket-Protocol`.
+#
 # </details>
 #
-# Where was it agreed? In Ada's 101, arrow 2:
-
-# %%
-reveal("e5.7", agreed.parts(2))
-
-# %% [markdown]
 # `Sec-WebSocket-Protocol` is the `Content-Type` of a connection: once, for every message, in both directions. So no message needs a line
 # that says *this is JSON*.
 #
@@ -767,18 +707,16 @@ for name, server in {"off": echo_server, "on": packing}.items():
                 await ws.send(json.dumps(order))
                 await ws.recv()
         await recordings[name].settled()
-
-# %%
 wire, compared = {}, {}
 for name, recording in recordings.items():
     first, second = recording.arrow(3).wire_bytes, recording.arrow(5).wire_bytes
     wire |= {f"{name}, first copy": first, f"{name}, second copy": second}
     compared[name] = "same" if first == second else "smaller" if second < first else "larger"
 bars = charts.bars(wire, title="Compressed, the second copy almost vanishes", unit="bytes on the wire")
-reveal("e5.8", bars, **compared)
+display(reveal("e5.8", bars, **compared), reveal("e5.8", recordings["on"].bytes(5)))
 
 # %% [markdown]
-# <details><summary><b>After your prediction:</b> what the picture shows</summary>
+# <details><summary><b>After your prediction:</b> what the pictures show</summary>
 #
 # With compression the second copy is little more than the sentence *the same as before*: both ends keep what has been sent and point back
 # into it (RFC 7692 7.1.1). Envelopes repeat their keys in every message; that is what becomes cheap. The price is memory for each
@@ -786,17 +724,11 @@ reveal("e5.8", bars, **compared)
 #
 # How large exactly depends on the compressor, so the numbers stand in the picture only.
 #
+# How does the receiver know that a frame is compressed? The second picture is that copy: byte 0 is `c1` now. The first of the three RSV bits
+# is 1, and the handshake has given it this meaning (RFC 7692 6).
+#
 # </details>
 #
-# How does the receiver know that a frame is compressed?
-
-# %%
-reveal("e5.8", recordings["on"].bytes(5))
-
-# %% [markdown]
-# Byte 0 is `c1` now: the first of the three RSV bits is 1, and the handshake has given it this meaning (RFC 7692 6).
-
-# %% [markdown]
 # ## The diagram from memory
 #
 # Without scrolling up: the arrows of section 4, from opening to end. The client calls `send("text")`, `send(b'{"a":1}')`, `send(["a",

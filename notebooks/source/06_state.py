@@ -110,22 +110,19 @@ reveal("r6", recording, up=up, down=down, number=number)
 # **What does this picture promise?** Say it in one sentence for each column. *State* is what one request leaves behind for the next. Where is it on
 # the left?
 #
-# A shop, twice. First without a memory: a request carries the whole cart and one item more. (The servers of this lesson stand in a file,
-# [servers/carts.py](servers/carts.py), because later they run in processes of their own. `inspect.getsource` shows the piece that we use.)
+# A shop, twice. First without a memory: a request carries the whole cart and one item more. Then with a memory: the cart stays on the server,
+# under the name of its customer. (The servers of this lesson stand in a file, [servers/carts.py](servers/carts.py), because later they run in
+# processes of their own. `inspect.getsource` shows the pieces that we use.)
 
 # %%
 print(inspect.getsource(carts.stateless))
-
-# %% [markdown]
-# The same shop with a memory. The cart stays on the server, under the name of its customer.
-
-# %%
 print("carts = {}\n\n\n" + inspect.getsource(carts.in_memory))
 
 # %% [markdown]
 # A name is enough to get a cart here, so that our pictures are readable. A real session is opened by a token that nobody can guess (lesson 3).
 #
-# Ada fills her cart, at each shop. `visit` opens a connection, sends its messages one by one and returns the answers.
+# Ada fills her cart, at each shop. `visit` opens a connection, sends its messages one by one and returns the answers. Last, a table has both columns
+# of the diagram, request by request.
 
 
 # %%
@@ -149,19 +146,14 @@ server = await serve(carts.in_memory)
 with record(server) as right:
     await visit(server.url, "Ada", "open ada", "add tea", "add jam")
     await right.settled()
-right
-
-# %% [markdown]
-# Both columns of the diagram, request by request:
-
-# %%
+right.display()
 sides = [[event.text for event in side.trace if event.kind == "text"] for side in (left, right)]
 names = [f"{what} {number}" for number in (1, 2, 3) for what in ("request", "answer")]
 rows = list(zip(names, *sides, strict=True))
 charts.table(rows, ["", "stateless", "stateful"], title="On the left each request stands for itself", exact=True)
 
 # %% [markdown]
-# Look at request 3 (**arrow 7** of both pictures). On the left you can read off the answer. On the right, `add jam` to *what*? That depends on what
+# Look at request 3 (**arrow 7** of both recordings). On the left you can read off the answer. On the right, `add jam` to *what*? That depends on what
 # came before: the server *remembers*.
 #
 # What is in the recordings that is not in the diagram? **Arrows 1 and 2**: all three requests are on one connection, and it stays open between
@@ -171,16 +163,14 @@ charts.table(rows, ["", "stateless", "stateful"], title="On the left each reques
 # ## 2 Three places
 #
 # A server can keep a variable in three places. This one counts its messages in all three: in a variable of the **handler** (which runs once for
-# each connection), in a variable of the **process**, and in a **store**, here a database file. `ask` runs one SQL statement, as in lesson 1.
-
-# %%
-print('counted = {"process": 0}\n\n\n' + inspect.getsource(counters.counting))
-
-# %% [markdown]
+# each connection), in a variable of the **process**, and in a **store**, here a database file. `ask` runs one SQL statement, as in lesson 1. The
+# cell shows the source.
+#
 # A client sends some messages. Then its connection is cut; it connects again and sends **one**. Then the process is killed and a new one started;
 # the client connects again and sends **one**. **Predict** the three counters after each of these steps: three numbers each, such as `[4, 5, 6]`.
 
 # %%
+print('counted = {"process": 0}\n\n\n' + inspect.getsource(counters.counting))
 messages = random.Random(seed()).randint(2, 4)
 print("messages before the connection is cut:", messages)
 predict("e6.1", "Before, after the cut, after the kill: what do the counters say?", handler=..., process=..., store=...)
@@ -227,8 +217,6 @@ with record(counter) as losses:
         steps.append(await count(ws, 1))
     await losses.settled()
 await counter.stop()
-
-# %%
 seen = {name: [step[place] for step in steps] for place, name in enumerate(("handler", "process", "store"))}
 reveal("e6.1", losses.without("Database", "Log"), **seen)
 
@@ -252,11 +240,7 @@ reveal("e6.1", losses.without("Database", "Log"), **seen)
 #
 # Now three servers, each a process, behind a load balancer (Caddy) that deals connections *round robin*: one, two, three, one, … If Caddy is not
 # installed on your computer, the next cell says so, and you will see recordings that were made elsewhere.
-
-# %%
-engines = available()
-
-# %% [markdown]
+#
 # The stateless shop. Ada asks for jam and gets her answer. Then the server that has answered is **killed**. Ada knows everything that is needed:
 # she sends the same request once more, and once more, to whichever server the balancer chooses.
 
@@ -280,6 +264,7 @@ async def kill_and_ask_again(shop, first, *later):
     return recording.without("Load balancer")
 
 
+engines = available()
 if engines:
     shop = await start_cluster("servers.carts:stateless")
     killed = await kill_and_ask_again(shop, "cart: tea + jam", ["cart: tea + jam"], ["cart: tea + jam"])
@@ -405,22 +390,19 @@ table(shared, "In a store: every resume succeeds")[0]
 # %% [markdown]
 # All resumes succeed, whichever server they reach. Now the hardest case. Ada opens a cart, and the server that opened it is killed. She comes back
 # twice, and the second time she adds tea.
+#
+# **Find the proof.** Somewhere in this recording an arrow is the first to show that a server answers from the *store* and not from its memory. Which
+# number does it have? The recording goes like that of section 3 (connect, request, answer, killed, connect, …), and each statement is an arrow,
+# too. Draw it on paper, then count.
+
+# %%
+predict("e6.3", "Which arrow is the first to show that the state comes from the store?", arrow=...)
 
 # %%
 if engines:
     saved = await kill_and_ask_again(shop, "open ada", ["resume ada"], ["resume ada", "add tea"])
 else:
     saved = stored("06_in_store")
-
-# %% [markdown]
-# **Find the proof.** In this recording one arrow shows first that a server answers from the *store* and not from its memory. Which number does it
-# have? The recording goes like that of section 3 (connect, request, answer, killed, connect, …), and each statement is an arrow, too. Draw it on
-# paper, then count.
-
-# %%
-predict("e6.3", "Which arrow is the first to show that the state comes from the store?", arrow=...)
-
-# %%
 first = next(row.number for row in saved.rows if row.event.kind == "sql" and row.event.text.startswith("SELECT"))
 reveal("e6.3", saved, arrow=first)
 
@@ -440,6 +422,9 @@ reveal("e6.3", saved, arrow=first)
 # A shared store brings a fault that one server alone did not have. `update` reads, changes, and writes: three steps, and between them another
 # server may do the same. We count visitors this way, on two servers. `get` reads, `put` writes. (`carts.ask` finds the database file by an
 # environment variable, which `start_cluster` sets for its processes. Here the notebook sets it for itself.)
+#
+# To *see* the bad moment and not wait for it, each server stops at a gate between reading and writing. A gate is an `asyncio.Event`: `wait()` waits
+# until somebody calls `set()`.
 
 # %%
 folder = tempfile.TemporaryDirectory()
@@ -461,10 +446,6 @@ def put(server, n):
     with opened(server) as database:
         database.execute("UPDATE visitors SET n = ?", [n])
 
-
-# %% [markdown]
-# To *see* the bad moment and not wait for it, each server stops at a gate between reading and writing. A gate is an `asyncio.Event`: `wait()` waits
-# until somebody calls `set()`.
 
 # %%
 gates = {"Server 1": asyncio.Event(), "Server 2": asyncio.Event()}
@@ -533,7 +514,7 @@ reveal("p6.2", race, ada=told(race, "Ada"), bob=told(race, "Bob"), stored=get("S
 # </details>
 #
 # **The repair:** each value has a version. Whoever writes says which version was read, and the store writes only if that is still the current one. If
-# not, the server reads again. This is called *compare and set*. (`rowcount` says how many rows a statement has changed.)
+# not, the server reads again. This is called *compare and set*. (`rowcount` says how many rows a statement has changed.) The same bad schedule:
 
 
 # %%
@@ -558,11 +539,6 @@ def careful_visitors(server):
 
 
 one, two = [await serve(careful_visitors(name), name=name) for name in gates]
-
-# %% [markdown]
-# The same bad schedule:
-
-# %%
 repaired = await both_at_once(one, two)
 rows = [[what, told(side, "Ada"), told(side, "Bob")] for what, side in (("put", race), ("put_if", repaired))]
 reveal("p6.2", charts.table(rows, ["", "Ada is visitor", "Bob is visitor"], title="Compare and set counts both"))
@@ -586,7 +562,8 @@ reveal("p6.2", repaired)
 #
 # ## 7 Ghosts
 #
-# Some state *should* die with its connection: who is online. Each of these servers keeps a set of names. The first removes a name after its loop:
+# Some state *should* die with its connection: who is online. Each of these servers keeps a set of names. `careless` removes a name after its
+# loop; `tidy` removes it in `finally`, which runs however the block is left.
 
 # %%
 online = set()
@@ -600,11 +577,6 @@ async def careless(ws):  # 1 accept
     online.discard(name)  # 5 clean up
 
 
-# %% [markdown]
-# The second removes it in `finally`, which runs however the block is left.
-
-
-# %%
 async def tidy(ws):  # 1 accept
     name = await ws.recv()
     online.add(name)
@@ -699,6 +671,8 @@ reveal("p6.3", noticed)
 # other, at each of our three servers. **Predict** how many bytes her *thirtieth* request has on the wire, stateless and with a session, and how
 # many SQL statements the thirty requests cost the server with the store. (With a session each request is `add tea`. The thirtieth stateless one is
 # `cart:`, then 29 times ` tea`, then ` + tea`.)
+#
+# And the time? The first picture shows it, from sending to the answer; then come the bytes.
 
 # %%
 predict("e6.5", "Bytes of the 30th request, and statements for all thirty?", stateless=..., session=..., statements=...)
@@ -723,6 +697,8 @@ async def thirty_teas(handler):
 
 
 teas = {handler.__name__: await thirty_teas(handler) for handler in (carts.stateless, carts.in_memory, carts.in_store)}
+times = {name: [1000 * each for each in seconds] for name, (_, seconds) in teas.items()}
+charts.spread(times, title="How long thirty requests took, one by one")
 
 # %%
 sizes, statements = {}, {}
@@ -753,17 +729,8 @@ reveal("e6.5", picture, **costs)
 #
 # </details>
 #
-# And the time? From sending to the answer, measured in this run:
-
-# %%
-charts.spread(
-    {name: [1000 * each for each in seconds] for name, (_, seconds) in teas.items()},
-    title="How long thirty requests took, one by one",
-)
-
-# %% [markdown]
-# The distance between the last two rows is the way to the store and back. Here that is a file on the same computer; a database server is further
-# away.
+# In the first picture, the distance between the last two rows is the way to the store and back. Here that is a file on the same computer; a database
+# server is further away.
 #
 # Now *more scalable*: one server, then a second one is added, then a third. Each time a customer opens a new cart, and then comes back six times.
 
@@ -788,8 +755,6 @@ rows = []
 for name, (first, again) in requests.items():
     found = await grow(name, first, again) if engines else ["not measured"] * 3
     rows.append([name, sum(sizes[name]), statements[name], *found])
-
-# %%
 columns = ["", "bytes, 30 requests", "statements", "1 server", "2 servers", "3 servers"]
 reveal("e6.5", charts.table(rows, columns, title="Thirty requests, and six visits in search of their cart"))
 

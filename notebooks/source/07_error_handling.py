@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from itertools import count
 
+from IPython.display import display
 from websockets import broadcast, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -42,16 +43,14 @@ from wslab.sources import watch_log
 #
 # 3. What do the two counters say at the end?
 #
-# Run the cell to see your numbers. Then put your answers in the place of `...` and run it again.
+# Run the cell to see your numbers. Then put your answers in the place of `...` and run it again. The two cells below it do it for real: the
+# first plays the balancer and deals the connections to the servers in turn, the second counts.
 
 # %%
 dice = random.Random(seed())
 clients, before, after = 3 * dice.randint(2, 4), dice.randint(2, 3), dice.randint(1, 3)
 print(clients, "clients;", before, "messages before the client leaves,", after, "after it came back")
 predict("r7", "How many servers and clients? And the two counters?", servers=..., hear=..., handler=..., process=...)
-
-# %% [markdown]
-# The first two for real. This cell plays the balancer: it deals the connections to the servers in turn.
 
 
 # %%
@@ -75,9 +74,6 @@ with record(*three) as dealt:
     await dealt.settled()
 for ws in people:
     await ws.close()
-
-# %% [markdown]
-# And the third.
 
 # %%
 counters = {"process": 0}
@@ -109,8 +105,7 @@ reveal("r7", back, servers=len(said), hear=len(heard), handler=counters["handler
 # counter of the process went on.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 1 Two paths
 #
 # ```
@@ -188,13 +183,15 @@ reveal("p7.2", unguarded, answers=len(answers), code=int(goodbye.code), learns=l
 # Only the log (**arrow 8**) knows what happened; the library wrote that line.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 2 An error ends a request, not the connection
 #
-# **The repair.** The `try` stands around the one step that may fail, *inside* the loop. The reply says that something went wrong, not
+# **The repair.** The `try` stands *inside* the loop, around all that may fail for one request. The reply says that something went wrong, not
 # what. The log says what. An `error_id` in both ([correlation id](glossary.md#c)) ties them together: a customer who complains can quote it. (Here it is a counter, so that your
-# picture shows the same numbers as this text; `uuid.uuid4()` makes ids that nobody else has.)
+# picture shows the same numbers as this text; `uuid.uuid4()` makes ids that nobody else has.) `log.exception` writes a line at level ERROR together
+# with the exception.
+#
+# Then come tea, cake and jam, all on **one** connection: first the recording, then the same recording drawn like the diagram of the lesson.
 
 # %%
 log = logging.getLogger("shop")
@@ -204,21 +201,20 @@ error_ids = count(1)
 
 async def guarded(ws):  # 1 accept
     async for message in ws:  # 2 read
-        request = json.loads(message)
+        number = None
         try:
+            request = json.loads(message)
+            number = request["id"]
             answer = {"price": await price(request["item"])}  # 3 decide
         except Exception:
             error_id = f"E{next(error_ids)}"
             log.exception(error_id)
             answer = {"error": "internal", "error_id": error_id}
-        await ws.send(json.dumps({"id": request["id"]} | answer))  # 4 answer
+        await ws.send(json.dumps({"id": number} | answer))  # 4 answer
     # 5 clean up: here nothing is left to do
 
 
 shop = await serve(guarded, name="Shop")
-
-# %% [markdown]
-# `log.exception` writes a line at level ERROR together with the exception. Tea, cake, and then jam, all on **one** connection:
 
 # %%
 with record(shop) as paths:
@@ -226,16 +222,12 @@ with record(shop) as paths:
         for number, item in enumerate(("tea", "cake", "jam"), 1):
             await order(ws, number, item)
     await paths.settled()
-paths
-
-# %% [markdown]
-# The success path: **arrows 3 and 4**. The error path: request (**5**), log error (**6**), error response (**7**). The same recording, drawn like
-# the diagram of the lesson:
-
-# %%
+paths.display()
 paths.flow()
 
 # %% [markdown]
+# The success path: **arrows 3 and 4**. The error path: request (**5**), log error (**6**), error response (**7**).
+#
 # What is in the recording that is not in the diagram? A third path, *after* the ✗.
 #
 # **Find the proof.** Which arrow of the recording proves that the error did not end the connection?
@@ -255,11 +247,10 @@ reveal("e7.1", paths, arrow=proof)
 # </details>
 #
 # **The mistake may also be the customer's**: an order for coffee, half a message. That is no incident: answer with an error that says what
-# is wrong, as in lesson 3, log it at INFO, and wake nobody. Our shop is not there yet: `json.loads` stands outside the `try`.
+# is wrong, as in lesson 3, log it at INFO, and wake nobody. Our shop is not there yet: it answers `internal`, whoever made the mistake.
 #
 # **Your turn.** Exercise [7.2 One bad message](../exercises/07_error_handling.ipynb) goes on from here. Do it now, or read on and come back.
-
-# %% [markdown]
+#
 # ## 3 Notify the admin
 #
 # The last line of the diagram. Our admin is a WebSocket client too: whoever connects at `/admin` is told of errors. (A real one must show a
@@ -295,15 +286,17 @@ def shop_with(tell):
         if ws.request.path.startswith("/admin"):
             return await desk(ws)
         async for message in ws:  # 2 read
-            request = json.loads(message)
+            request = number = None
             try:
+                request = json.loads(message)
+                number = request["id"]
                 answer = {"price": await price(request["item"])}  # 3 decide
             except Exception as exc:
                 error_id = f"E{next(error_ids)}"
                 log.exception(error_id)
                 await tell({"error": type(exc).__name__, "error_id": error_id, "request": request})
                 answer = {"error": "internal", "error_id": error_id}
-            await ws.send(json.dumps({"id": request["id"]} | answer))  # 4 answer
+            await ws.send(json.dumps({"id": number} | answer))  # 4 answer
 
     return handler
 
@@ -334,13 +327,11 @@ async def carefully(alert):
 
 
 # %% [markdown]
-# **Predict.** `notify` takes 0.3 seconds, `price` takes 0.02. After how many seconds has the client its error reply, with each of the two?
+# **Predict.** One admin is connected, and one client. `notify` takes 0.3 seconds, `price` takes 0.02. After how many seconds has the client its
+# error reply, with each of the two? (`resident=alerts` says that these tasks may go on while everything else is at rest.)
 
 # %%
 predict("p7.3", "The notifier takes 0.3 s: after how many seconds comes the error reply?", in_line=..., task=...)
-
-# %% [markdown]
-# One admin, one client, first in line. `resident=alerts` says that these tasks may go on while everything else is at rest.
 
 
 # %%
@@ -361,13 +352,10 @@ shop = await serve(shop_with(in_line), name="Shop")
 waited, seconds = await tea_and_cake(shop)
 reveal("p7.3", waited, in_line=seconds)
 
-# %% [markdown]
-# Now with a task that is kept.
-
 # %%
 shop = await serve(shop_with(in_a_task), name="Shop")
 kept, seconds = await tea_and_cake(shop)
-reveal("p7.3", kept, task=seconds)
+display(reveal("p7.3", kept, task=seconds), reveal("p7.3", kept.flow()))
 
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the pictures show</summary>
@@ -379,14 +367,10 @@ reveal("p7.3", kept, task=seconds)
 # The log line (**arrow 4**) stands first in both, on purpose: if the customer has gone meanwhile, `ws.send` raises `ConnectionClosed` (websockets
 # documentation), and a log line below it would never be written.
 #
+# The last picture is the same recording drawn as paths: the diagram is complete.
+#
 # </details>
 #
-# The diagram is complete:
-
-# %%
-reveal("p7.3", kept.flow())
-
-# %% [markdown]
 # **And when nobody is there to be notified?** Now no admin is connected, and `notify` raises `ConnectionError`. **Predict** what the client of each
 # shop gets for its cake: `"reply"`, or the close code as a number?
 
@@ -408,23 +392,19 @@ async def cake_without_admin(tell):
     return recording, got
 
 
-alone, got = await cake_without_admin(in_line)
-reveal("e7.4", alone, in_line=got)
-
-# %%
-alone, got = await cake_without_admin(in_a_task)
-reveal("e7.4", alone, task=got)
+waiting, got_waiting = await cake_without_admin(in_line)
+alone, got_alone = await cake_without_admin(in_a_task)
+display(reveal("e7.4", waiting, in_line=got_waiting), reveal("e7.4", alone, task=got_alone))
 
 # %% [markdown]
 # <details><summary><b>After your prediction:</b> what the pictures show</summary>
 #
-# In line, the failure of the *alarm* became the failure of the *shop*: an exception in the `except` block leaves the handler, and the
-# customer sees 1011 (**arrow 5**). With the task the customer has the reply (**arrow 5**), and **arrow 6** says what became of the alert. Whatever you
-# do about an error must not be able to make it worse.
+# In line (the first picture), the failure of the *alarm* became the failure of the *shop*: an exception in the `except` block leaves the handler, and
+# the customer sees 1011 (**arrow 5**). With the task (the second) the customer has the reply (**arrow 5**), and **arrow 6** says what became of the
+# alert. Whatever you do about an error must not be able to make it worse.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## 4 One alarm, not a hundred, and no secrets
 #
 # Cake is popular today. Five orders come in, each with a card number. What does the admin get from the shop as it is?
@@ -519,6 +499,9 @@ ends = await serve(ender, name="Ender", max_size=100, close_timeout=0.1)
 # The other three ends: the message is too big (1009); the connection is torn (`cut`, here called *abort*); from some moment on every byte
 # vanishes on the way, and nobody is told (`blackhole`). In the last case the client sends a ping every 0.1 seconds and waits as long for the
 # pong. (The library's default is 20 seconds for both.)
+#
+# Two of all these ends, to see how to read them: the polite one, and the torn connection. `OK` and `Error` are short for `ConnectionClosedOK` and
+# `ConnectionClosedError`.
 
 
 # %%
@@ -549,9 +532,6 @@ async def seen_by(ws):
         return [type(exc).__name__.removeprefix("ConnectionClosed"), rcvd, sent, int(ws.close_code), loop]
 
 
-# %% [markdown]
-# Two of them, to see how to read it: the polite end, and the torn connection. `OK` and `Error` are short for `ConnectionClosedOK` and `ConnectionClosedError`.
-
 # %%
 recordings, table = {}, {}
 for end in ("1000", "abort"):
@@ -564,7 +544,7 @@ recordings["abort"]
 # and the library puts **1006**, [*abnormal closure*](glossary.md#a), into `close_code`: there was no close frame. It is a note of your own side; nobody sent it.
 #
 # **Predict** such a line for six more, in the same order: exception, `rcvd`, `sent`, `close_code`, `async for`; for example `"OK 1000 1000 1000 quiet"`. Run the
-# cell to see which six.
+# cell to see which six; the cell below it makes all ten.
 
 # %%
 five = random.Random(seed()).sample(["1001", "1005", "1008", "1009", "1011", "1012", "4401"], 5)
@@ -581,38 +561,24 @@ predict(
     f=...,
 )
 
-# %% [markdown]
-# All ten, each made for real.
-
 # %%
 for end in ("1000", "1001", "1005", "1008", "1009", "1011", "1012", "4401", "abort", "black hole"):
     recordings[end], table[end] = await make(end)
 columns = ["end", "exception", "rcvd", "sent", "close_code", "async for"]
 rows = [[end, *map(str, seen)] for end, seen in sorted(table.items())]
 picture = charts.table(rows, columns, title="Ten ends, as the client saw them", exact=True)
-reveal("p7.1", picture, **{name: " ".join(map(str, table[end])) for name, end in asked.items()})
+told = {name: " ".join(map(str, table[end])) for name, end in asked.items()}
+display(reveal("p7.1", picture, **told), reveal("p7.1", recordings["black hole"]))
 
 # %% [markdown]
-# <details><summary><b>After your prediction:</b> what the table shows</summary>
+# <details><summary><b>After your prediction:</b> what the pictures show</summary>
 #
 # - **Three ends are quiet**: 1000, 1001 and 1005. On all others here `async for` raises, also on 1012, "service restart".
 # - **Quiet does not mean done.** 1001 means *going away*: the server stops, and your client still wants its data.
 # - 1009 came from the other side: whoever *receives* too much closes. The sender finds 1009 in `rcvd`.
-# - **Black hole**: `sent` is 1011, for your own library gave up when no pong came; but `close_code` is 1006, for nothing was received.
+# - **Black hole**: `sent` is 1011, for your own library gave up when no pong came; but `close_code` is 1006, for nothing was received. On the
+#   wire, the second picture, the client's close frame (**arrow 4**) leaves and does not arrive. The server has noticed nothing.
 # - Before you read `exc.rcvd.code`, ask whether `exc.rcvd` is `None`.
-#
-# </details>
-
-# %% [markdown]
-# The black hole on the wire:
-
-# %%
-reveal("p7.1", recordings["black hole"])
-
-# %% [markdown]
-# <details><summary><b>After your prediction:</b> what the picture shows</summary>
-#
-# **Arrow 4**, the client's close frame, leaves and does not arrive. The server has noticed nothing.
 #
 # </details>
 #
@@ -769,8 +735,7 @@ print("received in the end:", "everything" if sum(received) == sum(sent) else "n
 # First the messages fill the buffers on the way. When all are full, `send` **waits** until the reader reads (websockets documentation, *Memory and
 # buffers*). This is *[back-pressure](glossary.md#b)*, and it is a blessing: without it the server's memory would fill up. But a loop that sends to *everybody* one by
 # one now stands still for everybody. How to protect the others: exercise 4.3.
-
-# %% [markdown]
+#
 # ## The diagram from memory
 #
 # Without scrolling up: an order of tea, then an order of cake in the shop that keeps its alerts in tasks. Both were connected before: no handshake, no
@@ -804,8 +769,7 @@ reveal("m7", kept)
 # - websockets documentation: *Keepalive and latency*, *Memory and buffers*, *Exceptions*; in the FAQ *Both sides*, what the two most
 #   frequent texts of `ConnectionClosedError` mean;
 # - Python documentation: `asyncio.create_task` (keep a reference), `asyncio.to_thread`, *Logging HOWTO*.
-
-# %% [markdown]
+#
 # The last cell stops all servers, and looks whether an alert is still under way.
 
 # %%

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 8 · Summary
 #
-# About 25 minutes, no exercises. You need lessons 1 to 7. After it comes the checkpoint.
+# About 25 minutes, no exercises. You need lessons 1 to 7. After it comes the [checkpoint](../checkpoint/README.md).
 #
 # **In this lesson you will**
 #
@@ -63,12 +63,14 @@ async def market(ws):
     stalls.add(ws)  # 1 accept
     try:
         async for message in ws:  # 2 read
-            request = json.loads(message)  # 3 decide
+            number = None
             try:
-                reply = {"type": "answer", "id": request["id"], "body": await answer(request["body"])}
+                request = json.loads(message)  # 3 decide
+                number = request["id"]
+                reply = {"type": "answer", "id": number, "body": await answer(request["body"])}
             except Exception:
-                log.exception("request %s failed", request["id"])
-                reply = {"type": "error", "id": request["id"], "body": {"code": "internal"}}
+                log.exception("request %s failed", number)
+                reply = {"type": "error", "id": number, "body": {"code": "internal"}}
             await ws.send(json.dumps(reply))  # 4 answer
     finally:
         stalls.discard(ws)  # 5 clean up
@@ -180,6 +182,9 @@ reveal("m8", errors)
 # | you want to | do |
 # |---|---|
 # | practise | the exercises: [0](../exercises/00_start_here.ipynb), [1](../exercises/01_overview.ipynb), [2](../exercises/02_request_response.ipynb), [3](../exercises/03_patterns.ipynb), [4](../exercises/04_architectures.ipynb), [5](../exercises/05_data_format.ipynb), [6](../exercises/06_state.ipynb), [7](../exercises/07_error_handling.ipynb) |
+# | know whether you can do it | the [checkpoint](../checkpoint/README.md): twenty questions and an auction room on three servers |
+# | look closer | [lesson 9](09_live.ipynb): the live panel, broken frames, the line behind an arrow |
+# | go closer | [lesson 9](09_live.ipynb): the live panel, broken frames, the line behind an arrow |
 # | look a word up | the [glossary](glossary.md) |
 # | have all of it on one page | the [cheat sheet](cheat_sheet.md) |
 #

@@ -66,6 +66,9 @@ class ReportedLink(Link):
     def explain(self, cause: Cause) -> None:
         publish(Why((self.name, self.life, self.sent), cause))
 
+    def locate(self) -> None:
+        """The kernel is told the cause alone."""
+
 
 class ReportingConnection(LinkedConnection):
     """The library's server connection in a process: pass it to `serve` as `create_connection=`."""

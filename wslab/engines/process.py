@@ -22,7 +22,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from ..errors import LabError, say
-from ..server import ProcessRequest, Server, serve
+from ..loopback import ProcessRequest
+from ..server import Server, serve
 from . import facts
 from .control import HEALTH, NAMED, Channel, Message, dial
 

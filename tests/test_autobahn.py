@@ -1,0 +1,114 @@
+"""The Autobahn cases: through the tap, and with the hook, a server gets the same verdict case by case as without them.
+
+`python tests/test_autobahn.py` runs all cases and prints how many have which verdict. The cases about speed and size
+(group 9) run with `--slow`, in a process whose library allows so many fragments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import websockets
+
+from wslab import record, serve
+
+kosoku = pytest.importorskip("kosoku", reason="the runner of the Autobahn cases is not installed: pip install kosoku")
+
+CONFORMANCE = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"], 247
+LIMITS = ["9.*"], 54
+KNOWN = {"7.1.5"}  # what the library itself does not pass: a text that goes on after a close frame
+AT_ONCE = 8
+OPTIONS = {"max_size": None, "ping_interval": None, "compression": None}
+FRAGMENTS = {"WEBSOCKETS_MAX_FRAGMENTS": "131072"}
+
+
+async def echo(ws):
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async for message in ws:
+            await ws.send(message)
+
+
+@contextlib.asynccontextmanager
+async def bare():
+    async with websockets.serve(echo, "127.0.0.1", 0, **OPTIONS) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def recorded(**options):
+    # On a thread: nobody watches there how long the biggest messages keep a loop from turning.
+    server = await serve(echo, name="Autobahn", background=True, **OPTIONS, **options)
+    with record(server):
+        yield int(server.url.rpartition(":")[2])
+    await server.stop()
+
+
+WAYS = {"bare": bare, "tap": recorded, "hook": lambda: recorded(hook=True)}
+
+
+async def verdicts(way, cases):
+    """What each case says of the exchange and of the close, on a server of that kind."""
+    async with WAYS[way]() as port:
+        try:
+            results = await kosoku.run_fuzzingclient(f"127.0.0.1:{port}", cases, None, concurrency=AT_ONCE)
+        except kosoku.FailureError as failure:
+            results = failure.results
+    return {result.case_id: [result.behavior.value, result.behavior_close.value] for result in results}
+
+
+def failures(found):
+    return {case for case, verdict in found.items() if not {*verdict} <= {"OK", "NON-STRICT", "INFORMATIONAL"}}
+
+
+async def test_same_verdicts():
+    """The 247 cases about frames, fragments, UTF-8 and closes: one known failure, and no difference."""
+    cases, count = CONFORMANCE
+    expected = await verdicts("bare", cases)
+    assert len(expected) == count and failures(expected) <= KNOWN
+    for way in ("tap", "hook"):
+        assert await verdicts(way, cases) == expected
+
+
+@pytest.mark.slow
+def test_same_verdicts_at_the_limits():
+    """The 54 cases about big messages and many fragments: all pass, through tap and hook too."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--json", *LIMITS[0]], env=os.environ | FRAGMENTS, capture_output=True, text=True
+    )
+    found = json.loads(done.stdout)
+    assert len(found["bare"]) == LIMITS[1] and not failures(found["bare"])
+    assert found["tap"] == found["hook"] == found["bare"]
+
+
+async def everything(cases):
+    return {way: await verdicts(way, cases) for way in WAYS}
+
+
+def main():
+    if "WEBSOCKETS_MAX_FRAGMENTS" not in os.environ:
+        os.environ.update(FRAGMENTS)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    arguments = [argument for argument in sys.argv[1:] if argument != "--json"]
+    found = asyncio.run(everything(arguments or CONFORMANCE[0] + LIMITS[0]))
+    if "--json" in sys.argv:
+        print(json.dumps(found))
+        return
+    for way, results in found.items():
+        counts = Counter(" / ".join(verdict) for verdict in results.values())
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+        print(f"{way:<5}{len(results):>4} cases: {told}; failed: {', '.join(sorted(failures(results))) or 'none'}")
+    differ = [case for case, verdict in found["bare"].items() if any(found[way].get(case) != verdict for way in found)]
+    print(f"different verdicts: {', '.join(differ) or 'none'}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    main()
