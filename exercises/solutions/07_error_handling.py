@@ -134,7 +134,7 @@ def reply_to(message):
     number = None
     try:
         request = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         return error("bad_json", "this is no JSON")
     if not isinstance(request, dict):
         return error("bad_message", "a message is an object")
