@@ -22,7 +22,7 @@ MUTANTS = trials.HERE / "mutants"
 
 
 class Mutant:
-    """A wrong capstone: `line` is the pattern of the feedback that it must meet, `trial` whose that is."""
+    """The reference with one place changed: `line` is the pattern of the feedback that a wrong one must meet."""
 
     def __init__(self, path):
         tree = ast.parse(path.read_text("utf-8"))

@@ -86,6 +86,15 @@ async def test_a_wrong_capstone_meets_its_own_line(mutant, tmp_path):
     assert mutant.caught_by(outcome), told([outcome])
 
 
+@needs_engines
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((trials.HERE / "unusual").glob("*.py")), ids=lambda path: path.stem)
+async def test_an_unusual_right_capstone_passes(path, tmp_path):
+    """What the contract leaves open is left open."""
+    outcomes = await play(list(trials.TRIALS), Mutant(path).build(tmp_path), 1)
+    assert all(outcome.passed for outcome in outcomes), told(outcomes)
+
+
 def test_there_are_25_wrong_capstones(tmp_path):
     """Each differs from the reference in one place, which is found; a place that is not found is told."""
     assert [each.name for each in mutants()] == [f"W{number}" for number in range(1, 26)]

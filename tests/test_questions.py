@@ -238,6 +238,19 @@ def test_open_and_unreadable_answers_are_no_misses():
     assert attempts.of(18).misses == attempts.of(20).misses == 0
 
 
+def test_no_value_is_too_strange():
+    """Whatever stands in an answer either does not fit, with a word about it, or can be compared."""
+    strange = (10**400, -1.5, float("nan"), float("inf"), True, None, "", b"x", [], {}, set(), [[]], [{}], (1, [2]), 1j)
+    for number, question in QUESTIONS.items():
+        drawn = drawn_for(number, 1)
+        key = by_rule(number, drawn)
+        for value in strange:
+            assert desk._misfit(question, drawn, value)
+            desk._misfit(question, drawn, dict.fromkeys(question.forms(drawn), value))
+            for _, pick, form in question.cells(drawn):
+                assert form.asks and (not form.fits(value) or form.agrees(value, pick(key)) in (True, False))
+
+
 def test_three_cells_of_the_table_of_ends_may_be_wrong():
     """Question 20 is right with 33 of 36 cells, and wrong with 32."""
     question = QUESTIONS[20]

@@ -44,10 +44,8 @@ async def raises(ws):
 async def never(ws):
     await asyncio.sleep(3600)
 
-async def right(delays, mode):
-    if mode == "sequential":
-        return sum(delays)
-    return max(delays)
+async def wrong(delays, mode):
+    return 0
 
 async def state():
     for _ in range(50):  # what is ending ends
@@ -69,7 +67,7 @@ async def state():
 ACTIONS = {
     "serve and talk": "server = await serve(echo)\nawait talk(server.url)",
     "serve anew": "server = await serve(echo)",
-    "two servers": "a, b = [await serve(echo, name=name) for name in ('Ada', 'Bob')]\nawait talk(a.url); await talk(b.url)",
+    "two servers": "for name in ('Ada', 'Bob'):\n    server = await serve(echo, name=name)\n    await talk(server.url)",
     "record": """
 server = await serve(echo)
 with record(server) as recording:
@@ -77,7 +75,12 @@ with record(server) as recording:
     await recording.settled()
 recording
 """,
-    "picture": "server = await serve(echo)\nwith record(server) as recording:\n    await talk(server.url)\nrecording.map()",
+    "picture": """
+server = await serve(echo)
+with record(server) as recording:
+    await talk(server.url)
+recording.map()
+""",
     "hook": """
 server = await serve(echo, hook=True)
 with record(server) as recording:
@@ -94,10 +97,16 @@ async with connect(server.url) as ws:
         print(exc)
 """,
     "leak": "server = await serve(echo)\nleaked = [await connect(server.url) for _ in range(20)]",
-    "raise": "server = await serve(raises)\ntry:\n    await talk(server.url)\nexcept websockets.ConnectionClosed:\n    pass",
+    "raise": """
+server = await serve(raises)
+try:
+    await talk(server.url)
+except websockets.ConnectionClosed as exc:
+    print(exc)
+""",
     "never": "server = await serve(never)\nws = await connect(server.url)\nawait server.stop()",
-    "background": "server = await serve(echo, name='Thread', background=True)\nawait talk(server.url)\nawait server.stop()",
-    "wrong answer": "try:\n    check('0.1', None)\nexcept NotSolved:\n    pass",
+    "background": "server = await serve(echo, background=True)\nawait talk(server.url)\nawait server.stop()",
+    "wrong answer": "try:\n    check('2.1', wrong)\nexcept NotSolved:\n    pass",
     "misuse": "try:\n    check('9.9', print)\nexcept LabError as exc:\n    print(exc)",
     "hint": "hint('2.2')",
     "chart": "charts.histogram({'one': [number / 7 for number in range(50)]})",
@@ -108,8 +117,18 @@ async with connect(server.url) as ws:
     "interrupt": "await asyncio.sleep(60)",
 }
 RARE = {
-    "cluster": "cluster = await start_cluster('servers.rooms:who', servers=1, policy=None)\nawait talk(cluster.url)\nawait cluster.stop()",
-    "blocked": "server = await serve(blocks)\ntry:\n    await talk(server.url, 1)\nexcept websockets.ConnectionClosed:\n    pass",
+    "cluster": """
+cluster = await start_cluster("servers.rooms:who", servers=1, policy=None)
+await talk(cluster.url)
+await cluster.stop()
+""",
+    "blocked": """
+server = await serve(blocks)
+try:
+    await talk(server.url, 1)
+except websockets.ConnectionClosed as exc:
+    print(exc)
+""",
 }
 BLOCKS = "async def blocks(ws):\n    await ws.recv()\n    time.sleep(5)"
 END = """

@@ -1,7 +1,7 @@
-"""Records of what crossed thousands of connections: bytes appended to segments, within a budget of memory.
+"""Records of what crossed thousands of connections: columns of bytes in blocks, within a budget of memory.
 
-A record is a header and the first bytes of a frame, a head or an end of TCP. Where the budget is used up the oldest
-segment goes as a whole, so that every record that is left is whole, and can be read without those before it.
+A record is a few numbers and the first bytes of a frame, a head or an end of TCP. Where the budget is used up the
+oldest block goes as a whole, so that every record that is left is whole, and can be read without those before it.
 
 Rules of this file: no I/O; one thread writes, any may read. Bytes are kept as they crossed: who reads them masks them.
 """
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -25,16 +26,12 @@ from .trace import Cause
 KEEP = 1 << 10  # bytes of a payload
 FIRST = KEEP + 14  # with the longest header (RFC 6455 5.2)
 BUDGET = 32 << 20
-SEGMENT = 1 << 16
-ENTRY = 256  # what it costs to know a connection by its number
+ENTRY, BLOCK = 256, 64  # what it costs to know a connection by its number, and to have a block
+FIELDS = 7  # of a note
+MANY = FIELDS * 256  # notes of so many records become a block
 
-HEADER = struct.Struct("<BHIIIH")  # what, step, ticks since the journal began, connection, ordinal, size
-CAUSE = struct.Struct("<IiI")  # connection, message, turn
 LENGTH = struct.Struct("<I")
-_CAUSED = struct.Struct(HEADER.format + CAUSE.format[1:])
-STEPS = 0xFFFF
 TICK, LAST = 13, (1 << 32) - 1  # a tick are 2¹³ nanoseconds; they begin anew after ten hours
-MANY = 7 * 128  # notes of so many records
 MOST, NOTE = 0xFFFF, 200  # bytes in one record, and of a note in it
 
 
@@ -73,126 +70,146 @@ class Record(NamedTuple):
     cause: Cause | None
 
 
+class Block(NamedTuple):
+    """Records of one step: `columns` are packed (`_columns`), `ended` the connections that ended among them."""
+
+    records: int
+    causes: int
+    step: int
+    columns: bytes
+    ended: list[int]
+
+
 class Journal:
-    """What one hook saw for one recording, at most `budget` bytes of it.
+    """What one hook saw for one recording, at most `budget` bytes of it, and what is in `notes`.
 
     A hook extends `notes` by the seven things that `flush` takes for a record, and calls that when there are `MANY`: to
-    make the bytes of many records at once costs half as much.
+    make the bytes of many records at once costs a third.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
         self.budget = budget
         self.notes: list[Any] = []
+        self.dropped = 0
         self._links: dict[int, NumberedLink] = {}  # the connections of which there is a record, by their numbers
         self._step = 0
-        self._stepped = 0  # where the step began
-        self._size = min(SEGMENT, budget // 8)
-        self._segment = bytearray()
-        self._full: deque[tuple[bytes, list[int]]] = deque()  # with the connections that ended in it
+        self._stepped = 0  # how many records there were when the step began
+        self._blocks: deque[Block] = deque()
+        self._kept = self._bytes = 0  # in blocks: records, bytes
         self._ended: list[int] = []
         self._heads: dict[bool, bytes] = {}  # the first of each direction: of the others what differs from it is kept
-        self._kept = self._dropped = 0  # bytes in full segments, and in those that are gone
         self._began = perf_counter_ns()
         self._lock = threading.RLock()
 
     @property
     def used(self) -> int:
-        """How many bytes it holds, with what it costs to know the connections."""
-        return self._kept + len(self._segment) + ENTRY * len(self._links)
+        """How many bytes the blocks hold, with what it costs to know the connections."""
+        return self._bytes + ENTRY * len(self._links)
 
     @property
-    def seen(self) -> int:
-        """How many bytes there ever were: it grows with every record."""
-        self.flush()
-        return self._dropped + self._kept + len(self._segment)
+    def count(self) -> int:
+        """How many records there ever were."""
+        with self._lock:
+            return self.dropped + self._kept + len(self.notes) // FIELDS
 
     @property
     def stepped(self) -> bool:
         """Did anything happen in the step that goes on?"""
-        return self.seen > self._stepped
+        return self.count > self._stepped
 
     def begin_step(self, step: int) -> None:
         """What comes from now on belongs to `step`."""
-        self._stepped = self.seen
-        self._step = min(step, STEPS)
+        self.flush()
+        self._step, self._stepped = step, self.count
 
     def add(self, what: What, up: bool, link: NumberedLink, data: bytes, note: str = "") -> None:
         """Append what is no frame, with a note on it."""
         flags, noted = what | (UP if up else 0), note.encode()[:NOTE]
-        data = data[: min(MOST, self._size) - len(noted)]
+        data = data[: MOST - NOTE]
         if what is What.HEAD and self._heads.setdefault(up, data) is not data:
             deflate = zlib.compressobj(1, wbits=-15, memLevel=1, zdict=self._heads[up])
             flags, data = flags | PLAIN, deflate.compress(data) + deflate.flush()
-        self.notes.extend((flags, perf_counter_ns(), link, len(noted), noted + data, None, 0))
         if what is What.END:
-            self.flush()
             self._ended.append(link.number)
+        self.notes.extend((flags, perf_counter_ns(), link, len(noted), noted + data, None, 0))
+        if len(self.notes) >= MANY:
+            self.flush()
 
     def flush(self) -> None:
-        """Make records of the notes.
+        """Make a block of the notes.
 
         Each is: flags, the time in nanoseconds, the link, the ordinal, the first bytes on the wire, and where it is
         known the turn in which the frame was sent, and how much came before it in that.
         """
         with self._lock:
             notes = self.notes[:]
+            if not notes:
+                return
+            ended, self._ended = self._ended, []
             del self.notes[: len(notes)]
-            taken = iter(notes)
-            began, step, segment = self._began, self._step, self._segment
-            for flags, when, link, ordinal, data, turn, count in zip(*[taken] * 7, strict=True):
-                ticks, number = when - began >> TICK & LAST, link.number
-                if turn is not None and isinstance(turn.link, NumberedLink):
-                    cause = turn.link.number, turn.message, count
-                    segment += _CAUSED.pack(flags | CAUSED, step, ticks, number, ordinal, len(data), *cause)
-                else:
-                    segment += HEADER.pack(flags & ~OWN, step, ticks, number, ordinal, len(data))
-                segment += data
-                self._links[number] = link
-                if len(segment) >= self._size or self.used > self.budget:
-                    self._roll()
-                    segment = self._segment
+            flags, times, links, ordinals, data, turns, counts = (notes[field::FIELDS] for field in range(FIELDS))
+            caused = [place for place, turn in enumerate(turns) if turn and isinstance(turn.link, NumberedLink)]
+            for place in caused:
+                flags[place] |= CAUSED
+            columns = (
+                flags,
+                [time - self._began >> TICK & LAST for time in times],
+                numbers := [link.number for link in links],
+                ordinals,
+                map(len, data),
+                [turns[place].link.number for place in caused],
+                [turns[place].message for place in caused],
+                [counts[place] for place in caused],
+            )
+            packed = _columns(len(flags), len(caused)).pack(*itertools.chain(*columns)) + b"".join(data)
+            self._links.update(zip(numbers, links, strict=True))
+            self._blocks.append(Block(len(flags), len(caused), self._step, packed, ended))
+            self._kept += len(flags)
+            self._bytes += len(packed) + BLOCK
+            while self._blocks and self.used > self.budget:
+                self._drop(self._blocks.popleft())
+
+    def _drop(self, block: Block) -> None:
+        self.dropped += block.records
+        self._kept -= block.records
+        self._bytes -= len(block.columns) + BLOCK
+        for number in block.ended:  # that was its last record
+            self._links.pop(number, None)
 
     def __iter__(self) -> Iterator[Record]:
-        self.flush()
         with self._lock:
-            segments = [*(data for data, _ in self._full), bytes(self._segment)]
-            at, links = self._dropped, dict(self._links)
-        for segment in segments:
-            yield from self._read(segment, at, links)
-            at += len(segment)
+            self.flush()
+            blocks, place, links = list(self._blocks), self.dropped, dict(self._links)
+        for block in blocks:
+            yield from self._read(block, place, links)
+            place += block.records
 
-    def _read(self, segment: bytes, place: int, links: Mapping[int, NumberedLink]) -> Iterator[Record]:
-        at = 0
-        while at < len(segment):
-            start = at
-            flags, step, ticks, number, ordinal, size = HEADER.unpack_from(segment, at)
-            at += HEADER.size
-            cause, length = None, None
-            if flags & CAUSED:
-                asker, message, turn = CAUSE.unpack_from(segment, at)
-                at += CAUSE.size
+    def _read(self, block: Block, place: int, links: Mapping[int, NumberedLink]) -> Iterator[Record]:
+        layout = _columns(block.records, block.causes)
+        values = iter(layout.unpack_from(block.columns))
+        flags, ticks, numbers, ordinals, sizes = (list(itertools.islice(values, block.records)) for _ in range(5))
+        causes = zip(*(list(itertools.islice(values, block.causes)) for _ in range(3)), strict=True)
+        at = layout.size
+        for flag, tick, number, ordinal, size in zip(flags, ticks, numbers, ordinals, sizes, strict=True):
+            cause, length, note = None, None, ""
+            if flag & CAUSED:
+                asker, message, turn = next(causes)
                 if (link := links.get(asker)) is not None:
-                    cause = Cause(link.name, message, turn, link.life, bool(flags & OWN))
-            data, at = segment[at : at + size], at + size
-            what, up, note = What(flags & 3), bool(flags & UP), ""
-            if what is What.FRAME and flags & PLAIN:
-                (length,) = LENGTH.unpack_from(data)
-                data = data[LENGTH.size :]
+                    cause = Cause(link.name, message, turn, link.life, bool(flag & OWN))
+            data, at = block.columns[at : at + size], at + size
+            what, up = What(flag & 3), bool(flag & UP)
             if what is not What.FRAME:  # it has no ordinal: that is where the note ends
                 note, data, ordinal = data[:ordinal].decode("utf-8", "replace"), data[ordinal:], 0
-            if what is What.HEAD and flags & PLAIN:
+            elif flag & PLAIN:
+                (length,), data = LENGTH.unpack_from(data), data[LENGTH.size :]
+            if what is What.HEAD and flag & PLAIN:
                 data = zlib.decompressobj(-15, zdict=self._heads[up]).decompress(data)
-            when = (self._began + (ticks << TICK)) / 1e9
-            yield Record(place + start, what, up, step, when, links[number], ordinal, data, note, length, cause)
+            when = (self._began + (tick << TICK)) / 1e9
+            yield Record(place, what, up, block.step, when, links[number], ordinal, data, note, length, cause)
+            place += 1
 
-    def _roll(self) -> None:
-        """Begin a new segment, and drop the oldest ones until the next fits into the budget."""
-        self._full.append((bytes(self._segment), self._ended))
-        self._kept += len(self._segment)
-        self._segment, self._ended = bytearray(), []
-        while self._full and self.used + 2 * self._size > self.budget:
-            data, ended = self._full.popleft()
-            self._kept -= len(data)
-            self._dropped += len(data)
-            for number in ended:  # that was its last record
-                self._links.pop(number, None)
+
+@lru_cache(maxsize=64)
+def _columns(count: int, causes: int) -> struct.Struct:
+    """Flags, ticks, numbers, ordinals and sizes of so many records; of so many causes the asker, message and turn."""
+    return struct.Struct(f"<{count}B{count}I{count}I{count}I{count}H{causes}I{causes}i{causes}I")

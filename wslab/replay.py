@@ -51,7 +51,7 @@ class Journals:
     @property
     def count(self) -> int:
         """How much was seen so far."""
-        return sum(journal.seen for _, journal in self._kept)
+        return sum(journal.count for _, journal in self._kept)
 
     def end_step(self, trace: Trace) -> None:
         """What comes from now on belongs to the next step of `trace`, if anything happened in this one."""

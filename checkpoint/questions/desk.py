@@ -8,6 +8,8 @@ import concurrent.futures
 import time
 from dataclasses import dataclass
 
+from websockets import WebSocketException
+
 from wslab.errors import LabError
 from wslab.grading.rebuild import Unreadable, read
 from wslab.recording import Recording
@@ -95,7 +97,7 @@ def collect(question, drawn):
     """
     try:
         return run(evidence_for(question, drawn))
-    except (LabError, OSError) as exc:  # a time-out is an OSError
+    except (LabError, WebSocketException, OSError) as exc:  # a time-out is an OSError
         raise Unable(str(exc) or "it took too long: close what keeps this machine busy") from None
 
 

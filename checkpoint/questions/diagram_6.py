@@ -71,26 +71,29 @@ class Survives(Question):
                 await ws.send(json.dumps(message))
                 return json.loads(await ws.recv())
 
-            async def lose(loss, item):
-                ws = await open_(loss)
-                told = await ask(ws, name=loss, remember=item)
-                await recording.settled()
-                if loss != "process":
-                    server.tap.cut()
-                    await recording.settled()
-                if loss != "socket":
-                    server.kill()
-                    await ws.wait_closed()
-                    await recording.settled()
-                    await server.restart()
-                await ws.close()
+            async def back(loss):
                 async with await open_(loss) as ws:
-                    await ask(ws, name=loss, **told)
+                    await ask(ws, name=loss, **told[loss])
                     await recording.settled()
                 await recording.settled()
 
+            before, told = {}, {}
             for loss, item in zip(LOSSES, (*drawn["items"], drawn["items"][0]), strict=True):
-                await lose(loss, item)
+                before[loss] = await open_(loss)
+                told[loss] = await ask(before[loss], name=loss, remember=item)
+                await recording.settled()
+            for loss in ("socket", "both"):
+                server.tap.cut(loss)
+                await recording.settled()
+            await back("socket")
+            server.kill()
+            await before["process"].wait_closed()
+            await recording.settled()
+            await server.restart()
+            await back("process")
+            await back("both")
+            for ws in before.values():
+                await ws.close()
         return Evidence(recording)
 
     def key(self, drawn, evidence):

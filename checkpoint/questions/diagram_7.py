@@ -11,7 +11,8 @@ from .model import LESSONS, Evidence, Question, Why, dial, played, table
 
 OK, ERROR = "ConnectionClosedOK", "ConnectionClosedError"
 STEPS = ("done", "retry", "retry_later", "refresh_token", "fix_code")
-LARGEST, PING_S, CLOSE_S = 100, 0.1, 0.1
+LARGEST, PING_S = 100, 0.1
+GIVE_UP_S, PATIENT_S = 0.1, 2.0  # how long a client waits for a close frame that will not come, and for one that will
 
 # What happens; {code} is drawn.
 KINDS = {
@@ -105,7 +106,8 @@ class Ends(Question):
         async def meet(row):
             kind, code = rows[row]
             patience = PING_S if kind == "silent" else None
-            async with dial(server, row, ping_interval=patience, ping_timeout=patience, close_timeout=CLOSE_S) as ws:
+            close_s = GIVE_UP_S if kind in ("silent", "unheard") else PATIENT_S
+            async with dial(server, row, ping_interval=patience, ping_timeout=patience, close_timeout=close_s) as ws:
                 await ws.send("x" * (LARGEST + 1) if kind == "large" else "begin")
                 if kind == "leaves":
                     await ws.close(code)
@@ -115,7 +117,7 @@ class Ends(Question):
                 return await _seen(ws)
 
         gone = asyncio.Event()
-        options = {"max_size": LARGEST, "close_timeout": CLOSE_S, "ping_interval": None}
+        options = {"max_size": LARGEST, "close_timeout": 3 * GIVE_UP_S, "ping_interval": None}
         async with played(("Ender", ender, options)) as (server, recording):
             tasks = {row: asyncio.create_task(meet(row)) for row in rows}
             await self._begun(recording, rows)

@@ -10,9 +10,11 @@ Rules of this file: values only; nothing is run and nothing is drawn from a reco
 import math
 from dataclasses import dataclass
 
+LARGEST = 1e9  # no answer is larger; what is too large for a float, infinite or no number is none
+
 
 def is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,7 @@ from wslab.recording import Recording, record
 
 LESSONS = "../notebooks/"
 LOOK_S, LATE_S = 0.004, 0.012  # how often the loop is looked at; one that turned later was no place to measure times
-PACES = (
-    1,
-    1,
-    2,
-    2,
-    4,
-    4,
-    8,
-)  # on a busy machine a run is repeated, ever more slowly, and its times are divided by this
+PACES = (1, 1, 2, 2, 4, 4, 8)  # a run that was disturbed is repeated, ever more slowly; its times are divided by this
 
 
 class Unable(Exception):

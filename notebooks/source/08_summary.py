@@ -184,7 +184,6 @@ reveal("m8", errors)
 # | practise | the exercises: [0](../exercises/00_start_here.ipynb), [1](../exercises/01_overview.ipynb), [2](../exercises/02_request_response.ipynb), [3](../exercises/03_patterns.ipynb), [4](../exercises/04_architectures.ipynb), [5](../exercises/05_data_format.ipynb), [6](../exercises/06_state.ipynb), [7](../exercises/07_error_handling.ipynb) |
 # | know whether you can do it | the [checkpoint](../checkpoint/README.md): twenty questions and an auction room on three servers |
 # | look closer | [lesson 9](09_live.ipynb): the live panel, broken frames, the line behind an arrow |
-# | go closer | [lesson 9](09_live.ipynb): the live panel, broken frames, the line behind an arrow |
 # | look a word up | the [glossary](glossary.md) |
 # | have all of it on one page | the [cheat sheet](cheat_sheet.md) |
 #

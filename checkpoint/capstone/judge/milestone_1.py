@@ -9,6 +9,7 @@ from wslab.feedback import NoAnswer
 from .trial import shown, trial
 
 AUTH_S = 1.0  # what the settings say
+TRACEBACK = ("Traceback", ", line ")
 SLACK_S = 0.3  # of a busy machine, on top of every limit
 
 
@@ -126,23 +127,22 @@ async def t8(scene):
     await asyncio.sleep(0.1)  # the administrator is told beside the reply
     said = [(message, bidder) for bidder in everybody for message in bidder.messages if message["type"] != "welcome"]
     for message, bidder in said:
-        if leak := leaked(json.dumps(message), house.secret, marker, "Traceback", 'File "'):
+        if leak := leaked(json.dumps(message), house.secret, marker, *TRACEBACK):
             raise scene.wrong(f"reply contains {leak}.", where=to(bidder, message["type"]))
     reasons = [bidder.ws.close_reason or "" for bidder in everybody if bidder.ended_at]
     places = {"close reason": reasons, "log record": house.records(), "notification": house.notices()}
     for place, found in places.items():
         for text in map(json.dumps, found):
-            if leak := leaked(text, house.secret, "Traceback", 'File "'):
+            if leak := leaked(text, house.secret, *TRACEBACK):
                 raise scene.wrong(f"{place} contains {leak}.")
 
 
-def leaked(text, *fragments):
-    """The fragment that stands in `text`, shown without telling a secret, or an empty string."""
+def leaked(text, secret, *fragments):
+    """What stands in `text` and must not, shown without telling a secret; or an empty string."""
     for fragment in fragments:
         if fragment in text:
-            secret = fragment == fragments[0]
-            return "a secret, of which it must not even tell a part" if secret else repr(fragment)
-    return ""
+            return repr(fragment)
+    return "a secret" if secret in text else ""
 
 
 def to(bidder, kind):

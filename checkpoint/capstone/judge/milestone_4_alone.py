@@ -14,6 +14,7 @@ from .stage import Stage
 from .trial import trial
 
 LOOK_S = 0.02
+CAP_S, BUSY_S = 5.0, 0.8  # the longest wait on the clients' clock, and what a busy machine may add on ours
 SPEED = 5  # how much quicker it runs
 
 
@@ -37,7 +38,7 @@ async def t12(scene):
         raise scene.wrong(f"{late} of 30 clients did not come back within 10 s.")
     if count := together(back):
         raise scene.wrong(f"{count} of 30 came back in the same tenth.")
-    if longest > 5.0 + 2.0:
+    if longest > CAP_S + BUSY_S * SPEED:
         raise scene.wrong(f"a client waited {longest:.0f} s, expected 5 s at most.")
 
 
