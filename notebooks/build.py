@@ -98,7 +98,12 @@ def lesson(
         )
         if recordings is not None:
             client.on_cell_start = _saver(client, recordings)
-        client.execute(env=environment)
+        try:
+            client.execute(env=environment)
+        except AssertionError:  # nbclient's word for a kernel that died before its first cell: its ports were taken
+            if client.code_cells_executed:
+                raise
+            client.execute(env=environment)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()

@@ -1,4 +1,4 @@
-"""The twenty questions of the checkpoint: `question(7)` shows one, `answer(7, answer_7)` judges, `agenda()` says which first."""
+"""The twenty questions: `question(7)` shows one, `answer(7, answer_7)` judges, `agenda()` says which to take first."""
 
 from .notebook import agenda, answer, question
 
