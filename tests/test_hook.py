@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from wslab import record, serve
-from wslab.engines import open_idle
-from wslab.errors import RecordingError
+from wslab import charts, record, serve
+from wslab.engines import measure, open_idle
+from wslab.errors import LabError, RecordingError
 from wslab.event import Kind
 from wslab.journal import FIRST, KEEP, MANY, UP, Journal, NumberedLink, What
 from wslab.masking import register_secret
@@ -279,6 +279,7 @@ async def test_hundreds_of_connections(hooked):
         crowd = await open_idle(server.url, 200)
         delays = await crowd.broadcast(lambda: websockets.broadcast(server.connections, "to all"))
         await crowd.close()
+        await recording.settled()
     assert len(delays) == 200
     trace = await asyncio.to_thread(lambda: recording.trace)
     by_kind = {kind: {event.connection for event in trace if event.kind is kind} for kind in Kind}
@@ -290,6 +291,26 @@ async def test_hundreds_of_connections(hooked):
         Kind.TEXT,
         Kind.END,
     ]
+
+
+async def test_load_is_measured_bounded_and_drawn(hooked):
+    """The load generator asks a learner's own server, for a bounded time; its percentiles can be drawn."""
+    server = await hooked(ping_interval=None)
+    found = await measure(server.url, clients=4, seconds=0.2)
+    percents = [1, 50, 90, 99, 100]
+    curve = [(percent, 1000 * found.percentile(percent)) for percent in percents]
+    assert [value for _, value in curve] == sorted(value for _, value in curve)
+    assert curve[-1][1] == 1000 * max(found.latencies_s) and len(found.latencies_s) > 20
+
+    def drawn():
+        lines = charts.lines({"echo": curve}, title="Percentiles", x="percent of answers", y="ms")
+        return f"{lines} {charts.spread({'echo': [1000 * one for one in found.latencies_s]}, title='Answers')}"
+
+    text = await asyncio.to_thread(drawn)
+    assert "percent of answers" in text and "p99" in text
+    for seconds in (0, 301, float("nan")):
+        with pytest.raises(LabError, match="takes up to 300 seconds"):
+            await measure(server.url, seconds=seconds)
 
 
 async def test_secrets(hooked):

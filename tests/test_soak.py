@@ -48,6 +48,7 @@ async def wrong(delays, mode):
     return 0
 
 async def state():
+    await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.05) for _ in range(40)))  # so the pool has all its threads
     for _ in range(50):  # what is ending ends
         await asyncio.sleep(0.02)
     gc.collect()
@@ -109,7 +110,7 @@ except websockets.ConnectionClosed as exc:
     "wrong answer": "try:\n    check('2.1', wrong)\nexcept NotSolved:\n    pass",
     "misuse": "try:\n    check('9.9', print)\nexcept LabError as exc:\n    print(exc)",
     "hint": "hint('2.2')",
-    "chart": "charts.histogram({'one': [number / 7 for number in range(50)]})",
+    "chart": "charts.histogram({'one': [number / 7 for number in range(50)]}, title='How long', unit='s')",
     "crowd": "server = await serve(echo, tap=False)\ncrowd = await open_idle(server.url, 50)\nawait crowd.close()",
     "load": "server = await serve(echo, tap=False)\nmeasured = await measure(server.url, clients=4, seconds=0.2)",
     "error": "1 / 0",
@@ -138,6 +139,7 @@ for server in running_servers():
     await server.stop()
 for cluster in running_clusters():
     await cluster.stop()
+get_ipython().displayhook.flush()  # what it keeps of what cells returned
 print(await state())
 """
 MAY_FAIL = {"error", "interrupt"}

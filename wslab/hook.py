@@ -109,11 +109,30 @@ class HookProtocol(ServerProtocol):
     connection: HookConnection
 
     def recv_frame(self, frame: Frame) -> None:
-        self.connection.receives(frame)
+        connection = self.connection
+        wire = connection.wire
+        if not wire.asked:  # the client has not waited for the answer
+            connection.asks()
+        start, end = wire.start, len(wire.chunk) - len(self.reader.buffer)
+        wire.start = end
+        if journals := wire.hook.journals:
+            data = wire.chunk[start:end] if start >= 0 and end - start <= FIRST else wire.first(start, end, FIRST)
+            flags = UP
+            if self.extensions:
+                flags, data = _inflated(flags, frame, data)
+            for journal in journals:
+                notes = journal.notes
+                notes.extend((flags, perf_counter_ns(), connection.link, wire.messages, data, None, 0))
+                if len(notes) >= MANY:
+                    journal.flush()
+        if frame.opcode < 8:
+            wire.messages += frame.fin
+        elif frame.opcode is Opcode.CLOSE:
+            wire.deaf = True
         try:
-            super().recv_frame(frame)
+            ServerProtocol.recv_frame(self, frame)
         except Exception:  # it is no valid one here, and ends the connection
-            self.connection.wire.deaf = True
+            wire.deaf = True
             raise
 
     def send_response(self, response: Response) -> None:
@@ -144,32 +163,10 @@ class HookConnection(LinkedConnection):
         super().data_received(data)
         if not wire.asked:
             if self.request is not None:
-                self._asked()
+                self.asks()
             elif self.protocol.handshake_exc is not None:
                 self._unread(str(self.protocol.handshake_exc))
         wire.rest()
-
-    def receives(self, frame: Frame) -> None:
-        """The library has parsed a frame."""
-        wire, protocol = self.wire, self.protocol
-        if not wire.asked:  # the client has not waited for the answer
-            self._asked()
-        start, end = wire.start, len(wire.chunk) - len(protocol.reader.buffer)
-        wire.start = end
-        if journals := wire.hook.journals:
-            data = wire.chunk[start:end] if start >= 0 and end - start <= FIRST else wire.first(start, end, FIRST)
-            flags = UP
-            if protocol.extensions:
-                flags, data = _inflated(flags, frame, data)
-            for journal in journals:
-                notes = journal.notes
-                notes.extend((flags, perf_counter_ns(), self.link, wire.messages, data, None, 0))
-                if len(notes) >= MANY:
-                    journal.flush()
-        if frame.opcode < 8:
-            wire.messages += frame.fin
-        elif frame.opcode is Opcode.CLOSE:
-            wire.deaf = True
 
     def sends(self, frame: Frame) -> None:
         link, protocol = self.link, self.protocol
@@ -199,7 +196,7 @@ class HookConnection(LinkedConnection):
     def fails(self, code: int, reason: str = "") -> None:
         """The library gives the connection up: what it could not read is no frame."""
         if not self.wire.asked and self.protocol.events:
-            self._asked()
+            self.asks()
         if self.wire.chunk or code == 1006:
             self._unread(reason if self.wire.chunk else MIDDLE)
         self.wire.deaf = True
@@ -215,7 +212,7 @@ class HookConnection(LinkedConnection):
         self._add(What.END, exc is not None or self.wire.left, b"", "FIN" if ended and exc is None else "RST")
         self.wire.hook.forget(self.link)
 
-    def _asked(self) -> None:
+    def asks(self) -> None:
         """The opening request is there, up to its empty line: the client says what it wants to be called."""
         wire, end = self.wire, len(self.wire.chunk)
         wire.asked = True

@@ -30,6 +30,7 @@ AT_ONCE = 50  # handshakes under way: fewer than a listening socket queues
 OPEN_S, LISTEN_S, CLOSE_S, LIFE_S = 60.0, 30.0, 15.0, 600.0
 REPORT_S = 0.1
 SPARE_FILES = 64
+ANSWERS = 1_000_000  # that are measured at once
 
 
 class Client(asyncio.Protocol):
@@ -140,7 +141,9 @@ async def _main(settings: Message) -> None:
         if "listen" in order:
             channel.send({"arrivals": await _listen(clients, channel)})
         elif "work" in order:
-            channel.send({"latencies": await _work(clients, order["work"].encode(), order["seconds"])})
+            began = time.perf_counter()
+            latencies = await _work(clients, order["work"].encode(), order["seconds"])
+            channel.send({"latencies": latencies, "seconds": time.perf_counter() - began})
         elif "close" in order:
             with suppress(TimeoutError):
                 await asyncio.wait_for(_close(clients), CLOSE_S)
@@ -192,7 +195,7 @@ async def _work(clients: list[Client], text: bytes, seconds: float) -> list[floa
 
     async def ask(client: Client) -> None:
         with suppress(ConnectionError, TimeoutError):
-            while (sent := time.perf_counter()) < end:
+            while (sent := time.perf_counter()) < end and len(latencies) < ANSWERS:
                 answer = client.next_message()
                 client.send(text)
                 await asyncio.wait_for(answer, LISTEN_S)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import math
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ from .control import Channel, Message, Switchboard
 from .progress import Progress
 
 START_S = 20.0
+MOST_S = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Measured:
         ordered = sorted(self.latencies_s)
         if not ordered:
             raise LabError(say("there was no answer to measure"))
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+        return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 class Crowd:
@@ -114,7 +116,7 @@ class Crowd:
         """Let every client send `message` and await its answer, over and over, for that long."""
         self._order({"work": message, "seconds": seconds})
         answer = await self._receive(seconds + 2 * LISTEN_S)
-        return Measured(latencies_s=answer["latencies"], seconds=seconds)
+        return Measured(latencies_s=answer["latencies"], seconds=min(seconds, answer["seconds"]))
 
     async def close(self) -> None:
         """Close all connections, and end their process."""
@@ -151,8 +153,8 @@ async def open_idle(
 ) -> Crowd:
     """Open many connections to `url` that send nothing; close them with `await crowd.close()`.
 
-    The server is best served without a tap, compression and keepalive:
-    `serve(handler, tap=False, compression=None, ping_interval=None)`.
+    The server is best served with a hook instead of a tap, without compression and keepalive:
+    `serve(handler, hook=True, compression=None, ping_interval=None)`, where `record(server)` still works.
 
     Args:
         url: Of the server.
@@ -170,7 +172,19 @@ async def open_idle(
 
 
 async def measure(url: str, *, clients: int = 8, seconds: float = 1.0, message: str = "hello") -> Measured:
-    """Let `clients` connections to `url` ask and await the answer, over and over, and return how long answers took."""
+    """Let `clients` connections to `url` ask and await the answer, over and over, and return how long answers took.
+
+    Args:
+        url: Of the server.
+        clients: How many ask at once, each from its own connection, all from another process.
+        seconds: For how long, at most five minutes; a million answers end it before.
+        message: What they send.
+
+    Raises:
+        LabError: If it was to take longer, or not all clients could connect.
+    """
+    if not 0 < seconds <= MOST_S:
+        raise LabError(say("measure() takes up to {most} seconds, not {seconds:g}", most=MOST_S, seconds=seconds))
     crowd = await open_idle(url, clients)
     try:
         if crowd.note:

@@ -9,7 +9,7 @@ from wslab.feedback import NoAnswer
 from .trial import shown, trial
 
 AUTH_S = 1.0  # what the settings say
-TRACEBACK = ("Traceback", ", line ")
+TRACEBACK = ("Traceback", 'File \\"')  # as they stand in JSON
 SLACK_S = 0.3  # of a busy machine, on top of every limit
 
 

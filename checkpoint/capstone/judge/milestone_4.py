@@ -174,7 +174,7 @@ async def the_same_answer(scene, lot):
     request = f"request-{scene.random.randrange(10**6)}"
     one = await first.ask("bid", bid, id=request)
     two = await copy.ask("bid", bid, id=request)
-    if one.get("body") != two.get("body") or shown(two) != "accepted":
+    if shown(two) != "accepted" or one["body"].get("seq") != two["body"].get("seq"):
         text = f"a bid was {shown(one)}; sent again with the same id it was answered {shown(two)}, expected the same."
         raise scene.wrong(text, where=to(copy, "accepted"))
     if shown(other := await second.ask("bid", bid, id=request)) != "error too_low":
