@@ -1,11 +1,13 @@
 """What a verdict costs: python tests/bench/bench_verdict.py [LESSON or EXERCISE] [ROUNDS]
 
-The solved exercises of a lesson (2), or one of them (2.2) alone, in interleaved rounds (5): `wslab check` cold and with `--watch`, beside
-`jupyter execute`, `pytest --nbval`, nbgrader autograde and otter check of the same cells. The last two live in an
-environment of their own, made for this run and removed with it; they are left out, with the reason, where it cannot be
-made. Prints seconds from command (or save) to verdict, CPU seconds beside them, both as median with spread, and the
-ratio to `jupyter execute` of the same round; net of what the exercises themselves wait for. Then what `check(...)` adds
-in a notebook to the bare behaviours. Ends by itself after some minutes. Nothing here is a test.
+The solved exercises of a lesson (2), or one of them (2.2) alone, in interleaved rounds (5): `wslab check` cold and with
+`--watch`, beside `jupyter execute`, `pytest --nbval`, nbgrader autograde and otter check of the same cells. The last
+two live in an environment of their own, made for this run and removed with it; they are left out, with the reason,
+where it cannot be made.
+
+Prints seconds from command (or save) to verdict, CPU seconds beside them, both as median with spread, and the ratio
+to `jupyter execute` of the same round; net of what the exercises themselves wait for. Then what `check(...)` adds in
+a notebook to the bare behaviours. Ends by itself after some minutes. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -187,7 +189,9 @@ def otter(python, folder):
             code = f">>> _ = {''.join(cell['source'])}\n"
             case = {"code": code, "hidden": False, "locked": False}
             suite = {"type": "doctest", "cases": [case], "scored": True, "setup": "", "teardown": ""}
-            (tests / f"{name}.py").write_text(f"OK_FORMAT = True\ntest = {dict(name=name, points=1, suites=[suite])!r}\n")
+            (tests / f"{name}.py").write_text(
+                f"OK_FORMAT = True\ntest = {dict(name=name, points=1, suites=[suite])!r}\n"
+            )
     return [str(python), "-m", "otter", "check", str(folder / LESSON.name), "-t", str(tests)]
 
 

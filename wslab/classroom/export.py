@@ -22,7 +22,7 @@ from ..grading.grade import PRISTINE
 from ..grading.rebuild import Notebook, answers, read
 
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of what is packed: the same work makes the same zip
-STATE = ("predictions", "progress", "hints", "learner")  # the last one holds the seed, which predictions depend on
+STATE = ("predictions", "progress", "hints", "questions", "checkpoint", "learner")  # the last one holds the seed, which predictions depend on
 
 
 def export(options: argparse.Namespace) -> int:
