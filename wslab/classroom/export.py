@@ -22,7 +22,8 @@ from ..grading.grade import PRISTINE
 from ..grading.rebuild import Notebook, answers, read
 
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of what is packed: the same work makes the same zip
-STATE = ("predictions", "progress", "hints", "questions", "checkpoint", "learner")  # the last one holds the seed, which predictions depend on
+# The last one holds the seed, which predictions and questions depend on.
+STATE = ("predictions", "progress", "hints", "questions", "checkpoint", "learner")
 
 
 def export(options: argparse.Namespace) -> int:
