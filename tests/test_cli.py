@@ -17,7 +17,7 @@ from kit import ROOT, references
 def checkout(tmp_path):
     """A copy of what the command line works on, at a path with a space and a letter beyond ASCII."""
     copy = tmp_path / "kurs für alle"
-    for folder in ("wslab", "exercises", "notebooks"):
+    for folder in ("wslab", "exercises", "notebooks", "checkpoint"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
@@ -152,6 +152,16 @@ def test_reset_repairs_a_broken_notebook(checkout):
     assert [p.read_text() for p in path.parent.glob("*.backup-*")] == ["{"]
 
 
+def test_reset_brings_back_the_questions(checkout):
+    """The checkpoint's notebook goes by its name; another word is no lesson."""
+    path = checkout / "checkpoint" / "questions.ipynb"
+    pristine = path.read_bytes()
+    path.write_text("{", encoding="utf-8")
+    assert wslab(checkout, "reset", "questions").returncode == 0
+    assert path.read_bytes() == pristine
+    assert "invalid" in wslab(checkout, "reset", "answers").stderr
+
+
 def test_doctor_finds_a_healthy_kit(checkout):
     """Every probe says ok, also with a proxy set."""
     result = wslab(checkout, "doctor", http_proxy="http://127.0.0.1:9")
@@ -161,7 +171,7 @@ def test_doctor_finds_a_healthy_kit(checkout):
 
 def test_pristine_copies_are_what_the_builder_makes():
     """The copies that `reset` hands out are the notebooks as they ship."""
-    for kind, folder in (("lesson", "notebooks"), ("exercise", "exercises")):
+    for kind, folder in (("lesson", "notebooks"), ("exercise", "exercises"), ("checkpoint", "checkpoint")):
         copies = sorted((ROOT / "wslab" / "pristine" / kind).glob("*.ipynb"))
         assert copies
         for copy in copies:

@@ -14,6 +14,8 @@ from .errors import LabError, say
 
 PRISTINE = Path(__file__).parent / "pristine"
 FAILED, UNREADABLE = 1, 3
+QUESTIONS = "questions"
+QUESTIONNAIRE = ("checkpoint", "checkpoint", "questions.ipynb")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,13 +135,27 @@ def upgrade(options: argparse.Namespace) -> int:
 def _notebooks(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     """The pristine notebooks that are meant, and where the learner's are."""
     kind, folder = ("lesson", "notebooks") if options.lesson_notebook else ("exercise", "exercises")
-    name = "*.ipynb" if options.lesson is None else f"{options.lesson:02d}_*.ipynb"
-    found = [(path, state.ROOT / folder / path.name) for path in sorted((PRISTINE / kind).glob(name))]
+    name = "*.ipynb" if options.lesson is None else f"{options.lesson:0>2}_*.ipynb"
+    places = [(kind, folder, name)]
+    if options.lesson == QUESTIONS:
+        places = [QUESTIONNAIRE]
+    elif options.lesson is None and not options.lesson_notebook and (state.ROOT / "checkpoint").is_dir():
+        places.append(QUESTIONNAIRE)
+    found = [
+        (path, state.ROOT / folder / path.name)
+        for kind, folder, name in places
+        for path in sorted((PRISTINE / kind).glob(name))
+    ]
     if not found:
         if options.lesson_notebook:
             raise LabError(say("there is no lesson notebook {lesson}", lesson=options.lesson))
         raise LabError(say("there is no exercise notebook {lesson}", lesson=options.lesson))
     return found
+
+
+def _which(text: str) -> str:
+    """A lesson's number, or the checkpoint's questions."""
+    return text if text == QUESTIONS else str(int(text))
 
 
 def _replace(path: Path, text: str) -> None:
@@ -181,11 +197,13 @@ def _parser() -> argparse.ArgumentParser:
     hinting.add_argument("exercise", nargs="?", help=say("an exercise such as 2.1; the one that failed last without"))
     command(show_progress, say("Print which exercises were tried and passed, and the hints used."), "progress")
     resetting = command(reset, say("Restore a notebook as it was; the learner's copy is kept beside it."))
-    resetting.add_argument("lesson", type=int, help=say("the lesson's number"))
+    resetting.add_argument("lesson", type=_which, help=say("the lesson's number, or: questions"))
     upgrading = command(
         upgrade, say("Carry your work into the notebooks of this kit; your copies are kept beside them.")
     )
-    upgrading.add_argument("lesson", type=int, nargs="?", help=say("the lesson's number; all without"))
+    upgrading.add_argument(
+        "lesson", type=_which, nargs="?", help=say("the lesson's number, or: questions; all without")
+    )
     for sub in (resetting, upgrading):
         sub.add_argument(
             "--lesson-notebook", action="store_true", help=say("the lesson itself instead of its exercises")

@@ -33,6 +33,7 @@ MANY = FIELDS * 256  # notes of so many records become a block
 LENGTH = struct.Struct("<I")
 TICK, LAST = 13, (1 << 32) - 1  # a tick are 2¹³ nanoseconds; they begin anew after ten hours
 MOST, NOTE = 0xFFFF, 200  # bytes in one record, and of a note in it
+WINDOW = -11  # of the compressor of heads: 2 KiB, raw
 
 
 class What(IntEnum):
@@ -127,7 +128,7 @@ class Journal:
         flags, noted = what | (UP if up else 0), note.encode()[:NOTE]
         data = data[: MOST - NOTE]
         if what is What.HEAD and self._heads.setdefault(up, data) is not data:
-            deflate = zlib.compressobj(1, wbits=-15, memLevel=1, zdict=self._heads[up])
+            deflate = zlib.compressobj(1, wbits=WINDOW, memLevel=1, zdict=self._heads[up])
             flags, data = flags | PLAIN, deflate.compress(data) + deflate.flush()
         if what is What.END:
             self._ended.append(link.number)
@@ -203,7 +204,7 @@ class Journal:
             elif flag & PLAIN:
                 (length,), data = LENGTH.unpack_from(data), data[LENGTH.size :]
             if what is What.HEAD and flag & PLAIN:
-                data = zlib.decompressobj(-15, zdict=self._heads[up]).decompress(data)
+                data = zlib.decompressobj(WINDOW, zdict=self._heads[up]).decompress(data)
             when = (self._began + (tick << TICK)) / 1e9
             yield Record(place, what, up, block.step, when, links[number], ordinal, data, note, length, cause)
             place += 1
