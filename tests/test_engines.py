@@ -321,6 +321,16 @@ async def test_the_same_name_replaces():
     assert running_clusters() == []
 
 
+async def test_a_server_with_subprotocols_gets_ready():
+    """Its readiness is asked for with what it speaks."""
+    spoken = ["kit.json.v1"]
+    async with (
+        started(servers=1, policy=None, subprotocols=spoken) as cluster,
+        websockets.connect(cluster.url, subprotocols=spoken) as ws,
+    ):
+        assert ws.subprotocol == "kit.json.v1"
+
+
 async def test_a_handler_that_never_returns_is_ended():
     """`stop()` takes two seconds at most, whatever a handler does; a frozen process is not waited for."""
     async with started("rooms:stubborn", servers=1, policy=None) as cluster, websockets.connect(cluster.url) as ws:

@@ -81,7 +81,8 @@ class Work:
     async def probe(self, port: int) -> None:
         """Send a message through `port` to a process of this work, and await its echo."""
         url = f"ws://{HOST}:{port}{HEALTH}?{self.mark}"
-        async with websockets.connect(url, proxy=None, compression=None, open_timeout=None) as ws:
+        offered = self.options.get("subprotocols")  # a server that has some refuses who offers none
+        async with websockets.connect(url, proxy=None, compression=None, open_timeout=None, subprotocols=offered) as ws:
             await ws.send("")  # within any limit that the lesson sets
             if await ws.recv() != "":
                 raise ConnectionError
