@@ -26,6 +26,7 @@ CONFORMANCE = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"], 247
 LIMITS = ["9.*"], 54
 KNOWN = {"7.1.5"}  # what the library itself does not pass: a text that goes on after a close frame
 AT_ONCE = 8
+ROUNDS = 5  # of cases whose verdict hangs on what the runner reads first, an answer or the close
 OPTIONS = {"max_size": None, "ping_interval": None, "compression": None}
 FRAGMENTS = {"WEBSOCKETS_MAX_FRAGMENTS": "131072"}
 
@@ -68,13 +69,25 @@ def failures(found):
     return {case for case, verdict in found.items() if not {*verdict} <= {"OK", "NON-STRICT", "INFORMATIONAL"}}
 
 
+def different(found):
+    """The cases that have not the same verdict everywhere."""
+    return [case for case, verdict in found["bare"].items() if any(found[way].get(case) != verdict for way in WAYS)]
+
+
+async def everything(cases):
+    return {way: await verdicts(way, cases) for way in WAYS}
+
+
 async def test_same_verdicts():
     """The 247 cases about frames, fragments, UTF-8 and closes: one known failure, and no difference."""
     cases, count = CONFORMANCE
-    expected = await verdicts("bare", cases)
-    assert len(expected) == count and failures(expected) <= KNOWN
-    for way in ("tap", "hook"):
-        assert await verdicts(way, cases) == expected
+    found = await everything(cases)
+    assert len(found["bare"]) == count and failures(found["bare"]) <= KNOWN
+    for _ in range(ROUNDS):
+        if not (unlike := different(found)):
+            break
+        found = await everything(unlike)
+    assert different(found) == []
 
 
 @pytest.mark.slow
@@ -85,11 +98,7 @@ def test_same_verdicts_at_the_limits():
     )
     found = json.loads(done.stdout)
     assert len(found["bare"]) == LIMITS[1] and not failures(found["bare"])
-    assert found["tap"] == found["hook"] == found["bare"]
-
-
-async def everything(cases):
-    return {way: await verdicts(way, cases) for way in WAYS}
+    assert different(found) == []
 
 
 def main():
@@ -105,8 +114,7 @@ def main():
         counts = Counter(" / ".join(verdict) for verdict in results.values())
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
         print(f"{way:<5}{len(results):>4} cases: {told}; failed: {', '.join(sorted(failures(results))) or 'none'}")
-    differ = [case for case, verdict in found["bare"].items() if any(found[way].get(case) != verdict for way in found)]
-    print(f"different verdicts: {', '.join(differ) or 'none'}")
+    print(f"different verdicts: {', '.join(different(found)) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def anchors(text):
 
 def pages():
     """The text of every page that a person reads, by path: Markdown files, and the Markdown cells of notebooks."""
-    for folder in (ROOT, ROOT / "notebooks", ROOT / "exercises"):
+    for folder in map(ROOT.joinpath, ("", "notebooks", "exercises", "checkpoint", "checkpoint/capstone")):
         for path in sorted(folder.glob("*.md")):
             yield path, path.read_text("utf-8")
         for path in sorted(folder.glob("*.ipynb")):
