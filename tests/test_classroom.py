@@ -303,7 +303,8 @@ def test_export_packs_what_was_begun_and_no_more(learners_folder, capsys):
         assert packed.namelist() == [f"ada/{LESSON}.ipynb"]
         assert with_state.namelist() == [f"ada/{LESSON}.ipynb", "ada/state.json"]
         text = packed.read(f"ada/{LESSON}.ipynb").decode("utf-8")
-        assert {"predictions", "questions", "learner"} < set(json.loads(with_state.read("ada/state.json")))
+        parts = {"predictions", "progress", "hints", "questions", "checkpoint", "learner"}
+        assert set(json.loads(with_state.read("ada/state.json"))) == parts
     assert str(ROOT) not in text
     assert '"outputs": []' in text
 
