@@ -79,6 +79,18 @@ open(sys.argv[1], "w").write(str(os.getpid()))
 time.sleep(600)
 """
 
+FORGE = """
+import json, os, sys
+worker, name = int(sys.argv[1]), sys.argv[2]
+forged = {"name": name, "verdict": "passed", "line": "", "note": "", "arrow": None, "seconds": 0.1, "seed": "1"}
+for number in range(12):
+    try:
+        with open(f"/proc/{worker}/fd/{number}", "w") as file:
+            file.write("\\n" + json.dumps(forged) + "\\nnonsense\\n[1]\\n" + json.dumps(forged | {"key": "0"}) + "\\n")
+    except OSError:
+        pass
+"""
+
 async def run_all(names, folder, seed):
     says = json.loads((folder / MODULE).read_text())
     if says.get("engine"):
@@ -98,6 +110,10 @@ async def run_all(names, folder, seed):
             os._exit(0)
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "forge":
+            forging = await asyncio.create_subprocess_exec(sys.executable, "-c", FORGE, str(os.getpid()), name)
+            await forging.wait()
+            what = "failed"
         if what == "daemon":
             daemon = folder / "daemon"
             children.start("child", [sys.executable, "-c", DAEMON, str(daemon), str(children.folder())],
@@ -488,6 +504,15 @@ def test_hang_and_crash_cost_nobody_else_a_verdict(checkpoint):
     ]
     assert time.monotonic() - began < 40
     assert checkpoint.left_nothing()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's files are found on Linux only")
+def test_forged_verdicts_do_not_count(checkpoint):
+    """What a learner's process writes where the judge's verdicts go, it writes in vain."""
+    checkpoint.work(T1="forge")
+    status, out, err = checkpoint("--capstone", "--json")
+    assert status == 1 and "Traceback" not in err
+    assert [item["verdict"] for item in json.loads(out)["items"]] == ["failed", "passed", "passed", "passed"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process that clears its environment is found on Linux only")

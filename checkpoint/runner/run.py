@@ -124,6 +124,7 @@ class Worker:
         self.lost = False
         self._request = {"part": part, "names": list(names), "seed": seed}
         self._request["work"] = str(notebook() if part == QUESTIONS else work())
+        self._key = self._request["key"] = secrets.token_hex(16)
         self._mark = secrets.token_hex(8)
         self._descendants = Descendants(self._mark)
         self._seen = seen
@@ -164,11 +165,18 @@ class Worker:
         await self._stack.aclose()
 
     async def heard(self) -> dict[str, Any] | None:
-        """The next message of the worker; `None` once it is gone."""
+        """The next message of the worker, which knows its key; `None` once it is gone."""
         assert self._process is not None and self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-        return message
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+                message = json.loads(line) if line else None
+            except ValueError:  # too long, or no JSON: not the worker's
+                continue
+            if message is None:
+                return None
+            if isinstance(message, dict) and message.pop("key", "") == self._key:
+                return message
 
     async def finish(self) -> None:
         """Let it end by itself; what is there afterwards has been left behind."""

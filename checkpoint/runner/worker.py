@@ -1,7 +1,7 @@
 """The process in which one part of the checkpoint is judged: a request on stdin, a line for each verdict on stdout.
 
-A request is a line of JSON: the part, the names of its items, where the learner's work is, the seed, and a folder for
-recordings. A reply is a verdict; they come in the order of the names.
+A request is a line of JSON: the part, the names of its items, where the learner's work is, the seed, a folder for
+recordings, and a key. A reply is a verdict with that key; they come in the order of the names.
 
 Rules of this file: what is printed here goes to stderr; when stdin ends, whoever asked has gone, and everything that
 was started here ends, this process included.
@@ -40,7 +40,7 @@ def main() -> None:
     threading.Thread(target=_listen, daemon=True).start()
 
     def tell(message: dict[str, Any]) -> None:
-        replies.write(json.dumps(message) + "\n")
+        replies.write(json.dumps(message | {"key": request["key"]}) + "\n")
         replies.flush()
 
     try:
