@@ -17,7 +17,7 @@ from test_kernel import Kernel
 SHORT_S, LONG_S = 15, 600
 INTERRUPT_S = 0.4
 SLACK_MB = 24  # caches: fonts, compiled patterns, what the allocator keeps
-CELL_MB = 0.02  # what the kernel itself remembers of each cell: its history, its messages
+CELL_MB = 0.02  # a kernel without the kit grows by 0.022 with each cell (2,400 of one line each): history, messages
 
 SETUP = """
 import asyncio, gc, json, os, threading, time
