@@ -56,6 +56,16 @@ def grid(line):
 # Text ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("pushes", "title"),
+    [(1, "1 message on 1 connection, unasked for"), (3, "3 messages on 1 connection, all of them unasked for")],
+)
+def test_only_pushes(pushes, title):
+    """Where nobody asked for anything, nothing is counted twice."""
+    trace = Trace(wire(Kind.TEXT, number, up=False, payload=b"news", ordinal=number) for number in range(pushes))
+    assert sequence.finding(trace) == title
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_golden(name):
     """Title, text and narration of a real recording."""

@@ -81,6 +81,10 @@ def finding(trace: Trace) -> str:
         )
     if together > 1:
         return say("{what}, {number} of them processed at the same time", what=base, number=together)
+    if pushes and pushes == found.messages and not found.requests:
+        return (
+            say("{what}, unasked for", what=base) if pushes == 1 else say("{what}, all of them unasked for", what=base)
+        )
     return say("{what}, {number} of them unasked for", what=base, number=pushes) if pushes else base
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import later, say, say_many
+from ..errors import say, say_many
 from ..trace import ASKING, DATA, Event, Kind, Trace
 from .labels import label
 from .scene import PUSHED, Arrow, scene
@@ -22,7 +22,6 @@ COLUMNS, NAME, ENOUGH = 112, 16, 200
 LIMIT, LIMIT_PNG, LAST = 24, 8, 3  # requests that are shown, the last ones among them; the middle is left out
 GOOD_CODES = frozenset({1000, 1001, 1005})  # close codes that report no error
 MARKS = {True: "✓", False: "✗", None: "·"}
-LEGEND = later("The number is that of the request's arrow in the diagram. · not answered")
 
 Failed = Callable[[str], bool]
 Key = tuple[str, str, int, int]  # a server, a connection and its life, a message
@@ -95,7 +94,10 @@ def finding(told: Sequence[Path]) -> str:
     parts += [say("{number} failed", number=bad)] * bool(bad)
     parts += [say("{number} without an answer", number=silent)] * bool(silent)
     reported = sum(path.good is False and bool(path.branches) for path in told)
-    parts += [say("{number} of the errors reported", number=reported)] * bool(bad)
+    if bad == 1:
+        parts += [say("the error reported") if reported else say("the error not reported")]
+    elif bad:
+        parts += [say("{number} of the errors reported", number=reported)]
     return say_many("{count} request: {parts}", "{count} requests: {parts}", len(told), parts=", ".join(parts))
 
 
@@ -107,6 +109,12 @@ def shown(told: Sequence[Path], limit: int = LIMIT) -> Iterator[Path | int]:
     yield from told[: limit - LAST]
     yield len(told) - limit
     yield from told[-LAST:]
+
+
+def legend(told: Sequence[Path]) -> str:
+    """Return what explains the signs."""
+    words = say("The number is that of the request's arrow in the diagram.")
+    return f"{words} {say('· not answered')}" if any(path.good is None for path in told) else words
 
 
 def more(hidden: int) -> str:
@@ -130,7 +138,7 @@ def text(told: Sequence[Path], *, title: str = "") -> str:
         for index, branch in enumerate(path.branches, 1):
             knee = "└" if index == len(path.branches) else "├"
             lines.append(f"{'':{before}}{knee}──▶ {fit(branch, max(COLUMNS - before - 5, 24))}")
-    return "\n".join([*lines, "", say(LEGEND)] if told else lines)
+    return "\n".join([*lines, "", legend(told)] if told else lines)
 
 
 def narrate(told: Sequence[Path]) -> str:

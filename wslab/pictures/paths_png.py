@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import say
-from .paths import LEGEND, LIMIT_PNG, MARKS, Path, finding, more, shown
+from .paths import LIMIT_PNG, MARKS, Path, finding, legend, more, shown
 from .strokes import heading, sheet_of
 from .theme import CLIENT, INK, MONO_EM, REST, SERVER, STORE, WIDTH_IN, drawable, measure, within
 
@@ -41,7 +41,7 @@ def png(told: Sequence[Path], *, title: str = "") -> bytes:
             _draw(sheet, path, y, size, places)
         y += high
     if told:
-        sheet.text(0.16, bottom + 0.05, say(LEGEND), face="italic", size=8, color=REST)
+        sheet.text(0.16, bottom + 0.05, legend(told), face="italic", size=8, color=REST)
     return sheet.png()
 
 

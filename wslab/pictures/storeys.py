@@ -19,6 +19,7 @@ from .strokes import heading, sheet_of
 from .theme import CLIENT, PAPER, SERVER, STORE, WIDTH_IN, clusters, drawable, escape, fit, hexes, keep_direction, width
 
 COLUMNS, LEAST = 80, 30  # columns of a line, and of the narrowest box
+WORD = 24  # columns of a word that is not divided at the end of a row
 MOST, PER_LINE = 12, 16  # lines of one field or body, and bytes on a line where it is no text
 ROW, TOP, LEFT, PAD, LETTER = 0.215, 0.74, 0.16, 0.16, 9.0
 NO_BODY = later("no body")
@@ -109,8 +110,11 @@ def _wrapped(line: str, mark: str) -> list[str]:
     rows, row, used = [], mark, width(mark)
     for cluster, columns in clusters(line):
         if used + columns > COLUMNS:
-            rows.append(row)
-            row, used = " " * width(mark), width(mark)
+            rest = row[row.rfind(" ") + 1 :]  # the word goes on in the next row, if it is not a long one
+            rest = rest if width(rest) <= WORD else ""
+            rows.append(row.removesuffix(rest))
+            row = " " * width(mark) + rest
+            used = width(row)
         row += cluster
         used += columns
     return _some([*rows, row])
