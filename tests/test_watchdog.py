@@ -202,3 +202,43 @@ def test_a_late_signal_is_harmless():
     """Sent when its handler has just yielded and all servers are stopped, it does not end the process."""
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "lives\n")
+
+
+BUSY = """
+import asyncio, time
+from websockets import connect
+from wslab import serve
+
+async def echo(ws):
+    async for message in ws:
+        deadline = time.monotonic() + 0.02
+        while time.monotonic() < deadline:
+            pass
+        await ws.send(message)
+
+async def main():
+    server = await serve(echo)
+    print("ready", flush=True)
+    async with connect(server.url) as ws:
+        for _ in range(200):
+            await ws.send("hello")
+            await ws.recv()
+    print(*server.errors)
+    await server.stop()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows has no such signal")
+def test_a_process_that_stood_still_did_not_block(capfd):
+    """A busy server whose whole process is stopped for a while, as a laptop's that sleeps, is not held to be blocked."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(watchdog.BLOCKED_S + 0.5)
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate(timeout=60)[0] == "\n"
+    assert process.returncode == 0
+    assert "blocked" not in capfd.readouterr().err

@@ -18,6 +18,7 @@ from .guard import throw, where
 
 TICK_S = 0.2
 BLOCKED_S = 1.5
+AGAIN_S = 0.1  # until the second look: where the whole process stood still, the loop ticks again by then
 
 # The machinery of the notebook is not the lesson's work: tasks whose outermost code lies in one of these.
 MACHINERY = (
@@ -78,10 +79,13 @@ class _Ticker:
         thrown = time.monotonic()
         while self._task is not None and not self._loop.is_closed():
             time.sleep(TICK_S)
-            now = time.monotonic()
-            task = asyncio.current_task(self._loop)
-            if now - max(self._beat, thrown) < BLOCKED_S or task is None or is_machinery(task):
+            if not self._is_late(thrown):
                 continue
+            time.sleep(AGAIN_S)
+            task = asyncio.current_task(self._loop)
+            if not self._is_late(thrown) or task is None or is_machinery(task):
+                continue
+            now = time.monotonic()
             place = where(threading.main_thread().ident or 0) or say("a handler")
             self._message = say(
                 "{place} blocked the event loop for {seconds:.1f} s, so nothing else could run",
@@ -97,6 +101,9 @@ class _Ticker:
                 "{what}. It was ended. Use await asyncio.sleep(...) or asyncio.to_thread(...).", what=self._message
             )
             print(advice, file=sys.stderr)
+
+    def _is_late(self, thrown: float) -> bool:
+        return time.monotonic() - max(self._beat, thrown) >= BLOCKED_S
 
     def _free(self, signum: int, frame: FrameType | None) -> None:
         # Between the look and the signal the task may have yielded: then there is nobody to free.
