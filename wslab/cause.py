@@ -55,7 +55,8 @@ class Link:
 
     def took(self) -> None:
         """`recv()` returned a message."""
-        publish(Take(self.name, self.life, self.taken, self.sent))
+        if is_recording():
+            publish(Take(self.name, self.life, self.taken, self.sent))
         self.begin(self.taken)
         self.taken += 1
 
@@ -99,6 +100,8 @@ class Link:
 
 class Turn:
     """What a handler does between taking one message and taking the next."""
+
+    __slots__ = ("count", "link", "message")
 
     def __init__(self, link: Link, message: int) -> None:
         self.link = link

@@ -12,11 +12,11 @@ import itertools
 import struct
 import threading
 import zlib
+from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import lru_cache
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ FIELDS = 7  # of a note
 MANY = FIELDS * 256  # notes of so many records become a block
 
 LENGTH = struct.Struct("<I")
-TICK, LAST = 13, (1 << 32) - 1  # a tick are 2¹³ nanoseconds; they begin anew after ten hours
+TYPES = "BQIIHIiI"  # of the columns: flags, times, numbers, ordinals, sizes; of the causes asker, message and turn
 MOST, NOTE = 0xFFFF, 200  # bytes in one record, and of a note in it
 WINDOW = -11  # of the compressor of heads: 2 KiB, raw
 
@@ -72,7 +72,7 @@ class Record(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Records of one step: `columns` are packed (`_columns`), `ended` the connections that ended among them."""
+    """Records of one step: columns of `TYPES`, then the bytes; `ended` are connections that ended among them."""
 
     records: int
     causes: int
@@ -99,7 +99,6 @@ class Journal:
         self._kept = self._bytes = 0  # in blocks: records, bytes
         self._ended: list[int] = []
         self._heads: dict[bool, bytes] = {}  # the first of each direction: of the others what differs from it is kept
-        self._began = perf_counter_ns()
         self._lock = threading.RLock()
 
     @property
@@ -152,18 +151,19 @@ class Journal:
             caused = [place for place, turn in enumerate(turns) if turn and isinstance(turn.link, NumberedLink)]
             for place in caused:
                 flags[place] |= CAUSED
-            columns = (
+            asked = [turns[place] for place in caused]
+            columns: tuple[Iterable[int], ...] = (
                 flags,
-                [time - self._began >> TICK & LAST for time in times],
-                numbers := [link.number for link in links],
+                times,
+                [link.number for link in links],
                 ordinals,
-                map(len, data),
-                [turns[place].link.number for place in caused],
-                [turns[place].message for place in caused],
+                list(map(len, data)),
+                [turn.link.number for turn in asked],
+                [turn.message for turn in asked],
                 [counts[place] for place in caused],
             )
-            packed = _columns(len(flags), len(caused)).pack(*itertools.chain(*columns)) + b"".join(data)
-            self._links.update(zip(numbers, links, strict=True))
+            packed = b"".join([*(array(*column).tobytes() for column in zip(TYPES, columns, strict=True)), *data])
+            self._links.update((link.number, link) for link in set(links))
             self._blocks.append(Block(len(flags), len(caused), self._step, packed, ended))
             self._kept += len(flags)
             self._bytes += len(packed) + BLOCK
@@ -186,12 +186,16 @@ class Journal:
             place += block.records
 
     def _read(self, block: Block, place: int, links: Mapping[int, NumberedLink]) -> Iterator[Record]:
-        layout = _columns(block.records, block.causes)
-        values = iter(layout.unpack_from(block.columns))
-        flags, ticks, numbers, ordinals, sizes = (list(itertools.islice(values, block.records)) for _ in range(5))
-        causes = zip(*(list(itertools.islice(values, block.causes)) for _ in range(3)), strict=True)
-        at = layout.size
-        for flag, tick, number, ordinal, size in zip(flags, ticks, numbers, ordinals, sizes, strict=True):
+        columns, at = [], 0
+        for code, count in zip(TYPES, [block.records] * 5 + [block.causes] * 3, strict=True):
+            column = array(code)
+            end = at + count * column.itemsize
+            column.frombytes(block.columns[at:end])
+            columns.append(column)
+            at = end
+        flags, times, numbers, ordinals, sizes, *asked = columns
+        causes = zip(*asked, strict=True)
+        for flag, time, number, ordinal, size in zip(flags, times, numbers, ordinals, sizes, strict=True):
             cause, length, note = None, None, ""
             if flag & CAUSED:
                 asker, message, turn = next(causes)
@@ -205,12 +209,5 @@ class Journal:
                 (length,), data = LENGTH.unpack_from(data), data[LENGTH.size :]
             if what is What.HEAD and flag & PLAIN:
                 data = zlib.decompressobj(WINDOW, zdict=self._heads[up]).decompress(data)
-            when = (self._began + (tick << TICK)) / 1e9
-            yield Record(place, what, up, block.step, when, links[number], ordinal, data, note, length, cause)
+            yield Record(place, what, up, block.step, time / 1e9, links[number], ordinal, data, note, length, cause)
             place += 1
-
-
-@lru_cache(maxsize=64)
-def _columns(count: int, causes: int) -> struct.Struct:
-    """Flags, ticks, numbers, ordinals and sizes of so many records; of so many causes the asker, message and turn."""
-    return struct.Struct(f"<{count}B{count}I{count}I{count}I{count}H{causes}I{causes}i{causes}I")

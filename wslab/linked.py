@@ -15,7 +15,7 @@ from websockets.frames import Frame
 from websockets.server import ServerProtocol
 from websockets.typing import Data
 
-from .cause import Link, links, unlinked
+from .cause import Link, current_turn, links, unlinked
 
 
 class LinkedConnection(ServerConnection):
@@ -48,12 +48,15 @@ class LinkedConnection(ServerConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if current_turn() is None:  # as nearly always
+            super().data_received(data)
+            return
         with unlinked():
             super().data_received(data)
 
     async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]
         try:
-            message = await super().recv(decode)
+            message = await ServerConnection.recv(self, decode)
         except ConnectionClosed:
             self.link.ended()
             raise

@@ -396,7 +396,7 @@ held = [[count[step, f"Server {number}"] for number in (1, 2, 3, 4)] for step in
 moments = [f"{first} clients", "server 4 is added", "4 more clients", "server 2 drains", "3 more clients"]
 rows = [[moment, *numbers] for moment, numbers in zip(moments, held, strict=True)]
 columns = ["", "server 1", "server 2", "server 3", "server 4"]
-picture = charts.table(rows, columns, title=growing.title or "Who is connected stays where he is")
+picture = charts.table(rows, columns, title=growing.title or "Connections stay where they are")
 reveal("p4.3", picture, added=held[1], more=held[2], at_the_end=held[4])
 
 # %% [markdown]
