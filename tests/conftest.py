@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 if threading.current_thread() is threading.main_thread():
     # Started in the background, a shell's job ignores Ctrl+C and so would all that it starts; some tests send it.
@@ -14,6 +15,12 @@ if threading.current_thread() is threading.main_thread():
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the repeated and long tests too")
     parser.addoption("--screenshots", type=Path, metavar="DIR", help="keep the browser's screenshots here")
+
+
+def pytest_configure(config):
+    if config.getoption("--slow"):
+        settings.register_profile("slow", max_examples=5_000)
+        settings.load_profile("slow")
 
 
 def pytest_collection_modifyitems(config, items):

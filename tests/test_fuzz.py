@@ -29,8 +29,7 @@ RESPONSE = (
 )
 DEFLATE = RESPONSE[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 
-EXAMPLES = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(EXAMPLES, max_examples=5_000)
+EXAMPLES = settings(deadline=None, suppress_health_check=list(HealthCheck))  # 100 examples, many more with --slow
 
 cuts = st.lists(st.integers(1, 60), max_size=40)
 words = [
@@ -217,20 +216,3 @@ def test_no_stream_grows_for_ever(name):
     tracemalloc.stop()
     allowed = decode.MAX_BYTES if name == "a frame that never ends" else 1 << 21
     assert memory < allowed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "test",
-    [
-        test_random_bytes,
-        test_random_bytes_after_a_handshake,
-        test_valid_frames_in_any_pieces,
-        test_cuts_and_secrets_change_nothing_else,
-        test_the_tap_never_says_that_it_gave_up,
-        test_random_bytes_at_the_backplane,
-    ],
-)
-def test_thousands_of_examples(test):
-    """The same, five thousand times each."""
-    MANY(test)()
