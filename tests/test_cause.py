@@ -215,12 +215,13 @@ def test_unlinked():
 
     def look():
         Link("ada").begin(3)
-        before = current_cause()
-        with unlinked():
-            within = current_cause()
+        before, within = current_cause(), []
+        unlinked(lambda data: within.append((data, current_cause())), b"news")
+        with pytest.raises(ZeroDivisionError):
+            unlinked(lambda data: 1 / 0, b"")
         return before.message, within, current_cause().message
 
-    assert contextvars.copy_context().run(look) == (3, None, 3)
+    assert contextvars.copy_context().run(look) == (3, [(b"news", None)], 3)
 
 
 async def test_links_are_forgotten(served):

@@ -10,8 +10,7 @@ queue: `order` then falls back on what was observed, and a settled step repairs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,12 +127,11 @@ _turn: ContextVar[Turn | None] = ContextVar("wslab_turn", default=None)
 links: dict[tuple[int | str, int], Link] = {}
 
 
-@contextmanager
-def unlinked() -> Iterator[None]:
-    """What the library does by itself has no cause, although it may run in a context that a handler left behind."""
+def unlinked(receive: Callable[[bytes], None], data: bytes) -> None:
+    """Call `receive(data)`: what the library does by itself has no cause, even in a context left by a handler."""
     token = _turn.set(None)
     try:
-        yield
+        receive(data)
     finally:
         _turn.reset(token)
 

@@ -48,11 +48,10 @@ class LinkedConnection(ServerConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if current_turn() is None:  # as nearly always
+        if current_turn() is None:
             super().data_received(data)
-            return
-        with unlinked():
-            super().data_received(data)
+        else:  # who made room for more was a handler, so this runs in its context
+            unlinked(super().data_received, data)
 
     async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]
         try:
