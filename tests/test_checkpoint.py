@@ -258,7 +258,7 @@ def test_a_line_for_each_item_and_what_they_come_to(checkpoint):
     status, out, err = checkpoint()
     rows = [line.split()[:2] for line in out.splitlines()[1:9]]
     assert status == 0, out + err
-    assert out.startswith("checkpoint: 4 questions, 4 tests of the capstone; about 1 min (seed ")
+    assert out.startswith("checkpoint: 4 questions, 4 tests of the capstone; less than half a minute (seed ")
     assert rows == [[name, "ok"] for name in ("Q1", "Q2", "Q3", "Q4", "T1", "T2", "T3", "T4")]
     assert "You have passed the checkpoint with distinction." in out
     checkpoint.work(T2="bidders did not hear bid 7.")
@@ -269,7 +269,7 @@ def test_a_line_for_each_item_and_what_they_come_to(checkpoint):
     assert "Q2   FAIL  Question 2\n           Q2 wrong\n           before the next try, read notebooks/02" in out
     assert "T2   FAIL  Test 2\n           T2: bidders did not hear bid 7.\n           look at: arrow 3 of the" in out
     assert '─ TEXT "T2: bidders did not hear bid 7."' in out and "◀── here" in out
-    assert out.endswith("wslab checkpoint --seed 17\n") and "You have passed the checkpoint.\n" in out
+    assert out.endswith("wslab checkpoint T2 --seed 17\n") and "You have passed the checkpoint.\n" in out
 
 
 def test_a_core_test_or_a_diagram_missing_is_no_pass(checkpoint):
@@ -443,7 +443,7 @@ def test_pytest_comes_to_the_same(checkpoint, tmp_path):
     assert status == 1
     for name, word in zip("Q1 Q2 Q3 Q4 T1 T2 T3 T4".split(), "P P F P P F P F".split(), strict=True):
         assert f"checkpoint/test_work.py::test_item[{name}] {'PASSED' if word == 'P' else 'FAILED'}" in out
-    assert "4 tests of the capstone; about 1 min (seed 17)" in out
+    assert "4 tests of the capstone; less than half a minute (seed 17)" in out
     assert (
         "           T2: bidders did not hear bid 7.\n           look at: arrow 3 of the recording: T2: bidders" in out
     )
@@ -484,7 +484,9 @@ def test_the_bar_says_where_it_is(checkpoint):
         process.communicate(timeout=30)
     os.close(ours)
     bars = [line for line in shown.decode().split("\r\x1b[K") if line]
-    assert bars == [f"[{'#' * 6 * n}{'.' * (24 - 6 * n)}] {n}/4  Q{n + 1}  about 1 min left" for n in range(4)]
+    assert bars == [
+        f"[{'#' * 6 * n}{'.' * (24 - 6 * n)}] {n}/4  Q{n + 1}  less than half a minute left" for n in range(4)
+    ]
 
 
 # Faults
@@ -634,3 +636,30 @@ def test_the_whole_checkpoint_passes_with_the_reference(real):
     assert "You have passed the checkpoint with distinction." in out
     assert time.monotonic() - began < 240
     assert real.left_nothing()
+
+
+LARGE = """
+import sys
+from wslab.grading.worker import limit
+from wslab.recording import Recording, load
+from wslab.trace import Event, Kind, Trace
+from checkpoint.runner.worker import _kept
+
+data = b"x" * 60_000
+event = dict(kind=Kind.TEXT, up=True, source="Ada", target="Server", connection="Ada", tap="t", length=len(data))
+trace = Trace(Event(number=n, ordinal=n, payload=data, raw=data, **event) for n in range(40))
+limit(1_000_000)
+kept = _kept(Recording(trace, title="T14: large"), {"recordings": sys.argv[1]}, "T14")
+found = load(kept["recording"])
+print(kept["title"], len(found.trace), found.trace.events[7].length, len(found.trace.events[7].payload))
+limit(10)
+print(_kept(Recording(trace), {"recordings": sys.argv[1]}, "T15"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
+def test_a_recording_that_is_too_large_costs_no_verdict(tmp_path):
+    """Of what cannot be kept as a whole the beginnings are kept, and where there is no room at all, nothing is."""
+    command = [sys.executable, "-c", LARGE, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "T14: large 40 60000 1024\n{}\n"

@@ -25,6 +25,7 @@ from .judge import (  # they register their trials
     milestone_3,
     milestone_4,
     milestone_4_alone,
+    milestone_4_order,
     milestone_5,
 )
 from .judge.house import House

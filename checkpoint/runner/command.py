@@ -106,7 +106,8 @@ def ending(judged: Sequence[Judged], told: Result, seed: int) -> list[str]:
     if items.QUESTIONS in failed:
         out.append(say("A question that was missed has new values: run its cell with question(...) again."))
     if items.CAPSTONE in failed:
-        out.append(say("The same scenarios again: wslab checkpoint --seed {seed}", seed=seed))
+        names = " ".join(one.name for one in judged if one.item.part == items.CAPSTONE and one.begun and not one.passed)
+        out.append(say("The same scenarios again: wslab checkpoint {names} --seed {seed}", names=names, seed=seed))
     return out
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from wslab.report import COLUMNS
 
 from .items import CAPSTONE, QUESTIONS, Item, Judged, notebook, seconds, trials, work
 
-BAR = 24
+BAR, HALF_MINUTE = 24, 30.0
 PAYLOAD = 400  # columns of the message to look at; the picture shows less of it
 
 
@@ -28,8 +28,13 @@ def opening(asked: Sequence[Item], seed: int) -> str:
     questions = say_many("{count} question", "{count} questions", counts[QUESTIONS])
     tests = say_many("{count} test of the capstone", "{count} tests of the capstone", counts[CAPSTONE])
     what = ", ".join(text for text, count in zip((questions, tests), counts.values(), strict=True) if count)
-    minutes = max(1, round(sum(seconds(asked).values()) / 60))
-    return say("checkpoint: {what}; about {minutes} min (seed {seed})", what=what, minutes=minutes, seed=seed)
+    return say("checkpoint: {what}; {time} (seed {seed})", what=what, time=_about(seconds(asked).values()), seed=seed)
+
+
+def _about(seconds: Iterable[float]) -> str:
+    if (together := sum(seconds)) < HALF_MINUTE:
+        return say("less than half a minute")
+    return say("about {minutes} min", minutes=max(1, round(together / 60)))
 
 
 def told(judged: Judged) -> str:
@@ -120,7 +125,6 @@ class Bar:
         if self._shown and self._left:
             done = self._all - len(self._left)
             full = BAR * done // self._all
-            minutes = max(1, round(sum(self._seconds[item.name] for item in self._left) / 60))
-            left = say("about {minutes} min left", minutes=minutes)
+            left = say("{time} left", time=_about(self._seconds[item.name] for item in self._left))
             line = f"[{'#' * full}{'.' * (BAR - full)}] {done}/{self._all}  {self._left[0].name}  {left}"
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)

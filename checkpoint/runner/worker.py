@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from wslab.errors import LabError, say
 from wslab.grading.verdict import Outcome
 from wslab.grading.worker import clear_up, limit
 from wslab.recording import Recording
+from wslab.trace import Trace
 
 from .items import CAPSTONE, QUESTIONS, load, trials
 
-LINE_CHARACTERS = 2000
+LINE_CHARACTERS, BEGINNING = 2000, 1024
+FILE_BYTES = 256 << 20  # the store of three servers is among them
 VERDICTS = {"right": Outcome.PASSED, "unable": Outcome.NOT_RUNNABLE}  # of a question; else it has failed
 
 Tell = Callable[[dict[str, Any]], None]
@@ -33,7 +36,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 def main() -> None:
     """Judge what the request asks for."""
-    limit()
+    limit(FILE_BYTES)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     request = json.loads(_line())
@@ -108,13 +111,21 @@ async def _tried(names: Iterable[str], request: dict[str, Any], tell: Tell) -> N
 
 
 def _kept(recording: Recording | None, request: dict[str, Any], name: str) -> dict[str, str]:
-    """Where the recording is kept for whoever asked, and its title."""
-    if recording is not None and recording.trace.events:
-        path = Path(request["recordings"]) / f"{name}.jsonl"
-        with suppress(OSError):  # too large, or no room: there is a verdict all the same
-            recording.save(path)
+    """Where the recording is kept for whoever asked, and its title; of a very large one the beginnings of its data."""
+    if recording is None or not recording.trace.events:
+        return {}
+    path = Path(request["recordings"]) / f"{name}.jsonl"
+    for trace in (recording.trace, _cut(recording.trace)):
+        with suppress(OSError, LabError):  # too large, or no room: there is a verdict all the same
+            trace.save(path)
             return {"recording": str(path), "title": recording.title}
     return {}
+
+
+def _cut(trace: Trace) -> Trace:
+    cut = Trace(replace(event, raw=event.raw[:BEGINNING], payload=event.payload[:BEGINNING]) for event in trace)
+    cut.takes.update(trace.takes)
+    return cut
 
 
 PARTS: dict[str, Callable[[dict[str, Any], Tell], None]] = {QUESTIONS: _questions, CAPSTONE: _capstone}

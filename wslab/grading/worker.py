@@ -134,7 +134,7 @@ def _tell(replies: TextIO, message: dict[str, Any]) -> None:
     replies.flush()
 
 
-def limit() -> None:
+def limit(file_bytes: int = FILE_BYTES) -> None:
     """What is started here cannot write huge files, and stays a descendant of this process, whatever it does."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
@@ -142,7 +142,7 @@ def limit() -> None:
     if sys.platform != "win32":
         import resource
 
-        for kind, limit in ((resource.RLIMIT_FSIZE, FILE_BYTES), (resource.RLIMIT_NOFILE, OPEN_FILES)):
+        for kind, limit in ((resource.RLIMIT_FSIZE, file_bytes), (resource.RLIMIT_NOFILE, OPEN_FILES)):
             _, hard = resource.getrlimit(kind)
             bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
             resource.setrlimit(kind, (bound, bound))

@@ -130,11 +130,13 @@ async def t8(scene):
         if leak := leaked(json.dumps(message), house.secret, marker, *TRACEBACK):
             raise scene.wrong(f"reply contains {leak}.", where=to(bidder, message["type"]))
     reasons = [bidder.ws.close_reason or "" for bidder in everybody if bidder.ended_at]
-    places = {"close reason": reasons, "log record": house.records(), "notification": house.notices()}
-    for place, found in places.items():
-        for text in map(json.dumps, found):
-            if leak := leaked(text, house.secret, *TRACEBACK):
-                raise scene.wrong(f"{place} contains {leak}.")
+    for reason in reasons:
+        if leak := leaked(json.dumps(reason), house.secret, *TRACEBACK):
+            raise scene.wrong(f"close reason contains {leak}.")
+    for place, found in {"log record": house.records(), "notification": house.notices()}.items():
+        for field, value in (pair for entry in found for pair in entry.items()):
+            if leak := leaked(f"{json.dumps(field)}: {json.dumps(value)}", house.secret, *TRACEBACK):
+                raise scene.wrong(f"{field!r} of a {place} contains {leak}.")
 
 
 def leaked(text, secret, *fragments):

@@ -1,4 +1,4 @@
-"""Milestone 4, coming back: T9, T10, T18; T12 and T13 are in `milestone_4_alone`."""
+"""Milestone 4, coming back: T9, T10, T18; T12 and T13 are in `milestone_4_alone`, T19 in `milestone_4_order`."""
 
 import asyncio
 import itertools
@@ -11,7 +11,8 @@ from wslab.feedback import NoAnswer
 from wslab.trace import Kind
 
 from .milestone_1 import to
-from .milestone_3 import FIELDS, seqs
+from .milestone_3 import FIELDS
+from .milestone_4_order import seqs
 from .trial import shown, trial
 
 BACK_S, LOOK_S = 6.0, 0.02
