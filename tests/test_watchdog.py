@@ -232,7 +232,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows has no such signal")
 def test_a_process_that_stood_still_did_not_block(capfd):
-    """A busy server whose whole process stands still for a while, as on a laptop that sleeps, is not ended."""
+    """A busy server whose whole process stands still for a while, as when a machine is paused, is not ended."""
     process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     time.sleep(1)
