@@ -12,6 +12,7 @@ import asyncio
 import atexit
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -58,7 +59,16 @@ class Supervisor:
     @property
     def usable(self) -> bool:
         """Does it run, and is it this process's own? A forked process inherits the one of its parent."""
-        return self.kernel == os.getpid() and self._process.poll() is None
+        return self.kernel == os.getpid() and self._process.poll() is None and not self._hung_up()
+
+    def _hung_up(self) -> bool:
+        """Has its end of the pipe been closed? So it is when it was killed and is not quite gone."""
+        assert self._process.stdout is not None
+        if not hasattr(select, "poll") or self._process.stdout.closed:
+            return self._process.stdout.closed
+        look = select.poll()
+        look.register(self._process.stdout, select.POLLIN)  # it writes only when it is asked
+        return bool(look.poll(0))
 
     def order(self, **program: object) -> int:
         """Have a program started; returns its process id."""
