@@ -36,6 +36,7 @@ CHECKPOINT = ROOT / "checkpoint" / "source"
 PRISTINE = ROOT / "wslab" / "pristine"
 TEXTS = ROOT / "wslab" / "locale" / "wslab.pot"
 INDEX = ROOT / "exercises" / "README.md"
+STARTS = 3  # of a kernel
 README_LESSON = "02_request_response"
 README_PICTURE = ROOT / "notebooks" / "recordings" / "readme.png"
 TEXTS_HEAD = r"""# The texts of the kit that a learner meets. Made by notebooks/build.py; see CONTRIBUTING.md.
@@ -98,12 +99,13 @@ def lesson(
         )
         if recordings is not None:
             client.on_cell_start = _saver(client, recordings)
-        try:
-            client.execute(env=environment)
-        except AssertionError:  # nbclient's word for a kernel that died before its first cell: its ports were taken
-            if client.code_cells_executed:
-                raise
-            client.execute(env=environment)
+        for start in range(STARTS):
+            try:
+                client.execute(env=environment)
+                break
+            except (AssertionError, RuntimeError):  # a kernel that died before its first cell: its ports were taken
+                if client.code_cells_executed or start == STARTS - 1:
+                    raise
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()
