@@ -27,12 +27,16 @@ def copy(folder, *names):
 def nbval(folder, *notebooks, prefix=(), **env):
     """Run strict nbval over `notebooks`, with nothing of pytest's configuration but nbval itself."""
     options = ["--nbval", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", "pytest", *options, *map(str, notebooks)],
-        cwd=folder,
-        env=os.environ | {"WSLAB_SEED": build.SEED, "PYTHONPATH": str(ROOT)} | env,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-    )
+    for _ in range(build.STARTS):
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "pytest", *options, *map(str, notebooks)],
+            cwd=folder,
+            env=os.environ | {"WSLAB_SEED": build.SEED, "PYTHONPATH": str(ROOT)} | env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+        if "Kernel died before replying" not in done.stdout:  # its ports were taken
+            break
+    return done
