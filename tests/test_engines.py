@@ -519,6 +519,25 @@ async def test_the_supervisors_own_death_ends_all():
             assert await where(second.url, 1) == ["Server"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there a pipe cannot be asked whether it was closed")
+async def test_a_supervisor_that_has_hung_up_is_not_used():
+    """One that was killed has closed its pipe before the system counts it as gone: nothing is started with it."""
+    supervisor = children.Supervisor()
+    own = supervisor._process
+    command = [sys.executable, "-c", "import os, sys; sys.stdin.readline(); os.close(1); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as going:
+        try:
+            supervisor._process = going
+            assert supervisor.usable
+            going.stdin.write(b"close\n")
+            going.stdin.flush()
+            await until(lambda: asyncio.sleep(0, not supervisor.usable))
+            assert going.poll() is None
+        finally:
+            supervisor._process = own
+            supervisor.end()
+
+
 def test_the_next_start_ends_what_is_left(tmp_path, monkeypatch):
     """Programs of a supervisor that is gone are known by its folder, and ended; others of that number are not."""
     monkeypatch.setattr(children.tempfile, "gettempdir", lambda: str(tmp_path))

@@ -438,6 +438,14 @@ def check_picture(draw):
         assert image.crop((edge, 0, edge + 8, image.height)).getextrema() == ((255, 255),) * 3
 
 
+@pytest.mark.parametrize(("branches", "told"), [((), "the error not reported"), (("Log: x",), "the error reported")])
+def test_one_error_is_told_of_as_one(branches, told):
+    """Of a single error it is said whether it was reported, without a count."""
+    path = paths.Path(1, "GET /", ("Client", "Request"), False, branches)
+    assert paths.finding([path]) == f"1 request: 1 failed, {told}"
+    assert "not answered" not in paths.legend([path])
+
+
 async def test_a_recording_draws_them():
     """Of a real exchange: three forms of each picture, with a title of one's own or a computed one."""
 

@@ -95,7 +95,7 @@ class Wire:
     def rest(self) -> None:
         """Let go of the chunk, but for the beginning of what is not whole."""
         end = len(self.chunk)
-        if self.start == end or self.deaf:
+        if self.deaf or self.start == end:
             self.start, self.begun = 0, b""
         else:
             self.begun = self.first(self.start, end, FIRST if self.asked else MOST)

@@ -55,7 +55,7 @@ class LinkedConnection(ServerConnection):
 
     async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]
         try:
-            message = await ServerConnection.recv(self, decode)
+            message = await super().recv(decode)
         except ConnectionClosed:
             self.link.ended()
             raise
